@@ -3,3 +3,6 @@
 """Traffic sign and light recognition for ROS 2 with YOLOv7 on several inference runtimes."""
 
 __version__ = '0.1.0'
+
+# Run from a checkout, the messages (tsr_ros.msg) are still those that the build generated and installed.
+__path__ = __import__('pkgutil').extend_path(__path__, __name__)
