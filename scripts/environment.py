@@ -4,20 +4,21 @@
 """
 Set up what `make demo` and `make test` run in: Python packages, a ROS 2, our messages built.
 
-Everything lies in `.ros/<name>/` and is made once; a step runs again only when what it depends on has changed.
+Everything lies in `.ros/<name>/` and is made once; a step runs again only when what it depends
+on has changed.
 """
 
 import argparse
 import fcntl
 import hashlib
 import os
-from pathlib import Path
 import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
 import time
+from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / 'requirements'
@@ -256,7 +257,8 @@ class Environment:
             self.step('The tests\' packages, PyTorch among them',
                       digest(base_key, REQUIREMENTS / 'test.txt'), test_packages)
 
-        # The sources are linked, so only their names count; what is compiled counts with its contents.
+        # The sources are linked, so only their names count; what is compiled counts with its
+        # contents.
         listing = [str(path.relative_to(ROOT)) for folder in LINKED
                    for path in sorted((ROOT / folder).rglob('*'))
                    if path.is_file() and path.suffix != '.pyc']
@@ -283,6 +285,7 @@ def show_progress(log, seconds):
 
 
 def main():
+    """Read the command line, set up, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--ros', default='kilted', choices=(*WHEELS, 'installed'),
                         help='wheels of a ROS 2 distribution, or the ROS 2 that is sourced')

@@ -11,23 +11,26 @@ PALETTE = (
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def draw_detections(image, detections, labels, copy=False):
+def draw_detections(image, detections, labels, copy=False, line_width=0, show_labels=True):
     """
     Draw boxes, labels and scores into a BGR image (H, W, 3) uint8 and return it.
 
-    Drawn in place unless `copy` is asked for or the image cannot be written to.
+    Drawn in place unless `copy` is asked for or the image cannot be written to. The line width
+    is in pixels; 0 takes one that suits the image.
     """
     if copy or not image.flags.writeable or not image.flags.c_contiguous:
         image = np.array(image, order='C')
     height, width = image.shape[:2]
-    thickness = max(1, round(height / 360))
+    thickness = line_width or max(1, round(height / 360))
     scale = max(0.4, height / 1200)
     # worst first, so that the best lie on top
     for xyxy, score, class_id in reversed(list(zip(*detections))):
         left, top, right, bottom = (round(float(value)) for value in xyxy)
         colour = PALETTE[int(class_id) % len(PALETTE)]
-        name = labels[class_id] if 0 <= class_id < len(labels) else 'class {}'.format(class_id)
         cv2.rectangle(image, (left, top), (right, bottom), colour, thickness)
+        if not show_labels:
+            continue
+        name = labels[class_id] if 0 <= class_id < len(labels) else 'class {}'.format(class_id)
         text = '{} {:.2f}'.format(name, float(score))
         (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, scale, thickness)
         tag_height = text_height + baseline + thickness

@@ -1,0 +1,95 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+import pytest
+
+from tsr_ros.nodes.diagnostics import (
+    ERROR,
+    OK,
+    WARN,
+    DelayWatch,
+    Limits,
+    Problem,
+    RecentProblems,
+    input_problems,
+    latency_values,
+    make_status,
+)
+from tsr_ros.nodes.frame_slot import Counts
+from tsr_ros.nodes.latency_window import Percentiles
+
+LIMITS = Limits(max_allowed_processing_time_ms=100.0, max_acceptable_consecutive_delay_ms=1000.0,
+                max_image_gap_ms=500.0)
+
+
+@pytest.mark.parametrize(
+    ('problems', 'level', 'message'),
+    [
+        ([], OK, 'ok'),
+        ([Problem(WARN, 'slow')], WARN, 'slow'),
+        ([Problem(WARN, 'slow'), Problem(ERROR, 'broken')], ERROR, 'broken; slow'),
+    ],
+)
+def test_make_status(problems, level, message):
+    status = make_status('node: part', 'cpu', problems, [('count', 3)])
+    assert (status.name, status.hardware_id) == ('node: part', 'cpu')
+    assert (status.level, status.message) == (level, message)
+    assert [(value.key, value.value) for value in status.values] == [('count', '3')]
+
+
+@pytest.mark.parametrize(
+    ('frames', 'now', 'expected'),
+    [
+        ([], 5.0, None),
+        ([(99.0, 1.0)], 5.0, None),
+        ([(150.0, 1.0)], 1.0, Problem(WARN, 'processing takes 150 ms, allowed are 100')),
+        # one frame in time ends the run of delays
+        ([(150.0, 1.0), (50.0, 2.0), (200.0, 3.0)], 3.0,
+         Problem(WARN, 'processing takes 200 ms, allowed are 100')),
+        # delayed since 0.75, when the first delayed frame arrived
+        ([(250.0, 1.0), (250.0, 1.25)], 2.0,
+         Problem(ERROR, 'processing takes 250 ms, allowed are 100, for 1.2 s now')),
+    ],
+)
+def test_delay_watch(frames, now, expected):
+    watch = DelayWatch()
+    for processing_time_ms, answered_at in frames:
+        watch.add(processing_time_ms, answered_at, LIMITS)
+    assert watch.problem(now, LIMITS) == expected
+
+
+@pytest.mark.parametrize(
+    ('received', 'gap_ms', 'publishers', 'expected'),
+    [
+        (0, 500.0, 0, []),
+        (0, 2000.0, 0, [Problem(WARN, 'no image yet for 2.0 s on /image: nobody publishes')]),
+        (9, 800.0, 1, [Problem(WARN, 'no image for 0.8 s on /image: 1 publisher is there')]),
+        (9, 800.0, 2, [Problem(WARN, 'no image for 0.8 s on /image: 2 publishers are there')]),
+    ],
+)
+def test_input_problems(received, gap_ms, publishers, expected):
+    counts = Counts(received, 0, 0, 0, 0)
+    assert input_problems(counts, gap_ms, publishers, '/image', LIMITS) == expected
+
+
+def test_latency_values_use_autowares_names():
+    summary = {'inference': Percentiles(1.0, 2.0, 3.0, 4.0),
+               'total': Percentiles(5.0, 6.0, 7.0, 8.125)}
+    assert latency_values({}) == []
+    assert latency_values(summary) == [
+        ('inference_time_ms/p50', '1.00'), ('inference_time_ms/p95', '2.00'),
+        ('inference_time_ms/p99', '3.00'), ('inference_time_ms/max', '4.00'),
+        ('processing_time_ms/p50', '5.00'), ('processing_time_ms/p95', '6.00'),
+        ('processing_time_ms/p99', '7.00'), ('processing_time_ms/max', '8.12')]
+
+
+def test_recent_problems_are_held_and_replaced():
+    recent = RecentProblems(hold=5.0)
+    assert recent.problems(0.0) == []
+    recent.note('image', Problem(WARN, 'first'), 1.0)
+    recent.note('image', Problem(WARN, 'second'), 2.0)
+    recent.note('qos', Problem(ERROR, 'other'), 2.0)
+    assert recent.problems(3.0) == [Problem(WARN, 'second'), Problem(ERROR, 'other')]
+    recent.clear('qos')
+    assert recent.problems(7.0) == [Problem(WARN, 'second')]
+    assert recent.problems(7.5) == []

@@ -1,0 +1,85 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+import threading
+import time
+import traceback
+
+from tsr_ros.backends.base import BackendError
+from tsr_ros.vision.image_codecs import ImageError
+
+from .conversions import to_bgr
+
+
+class DetectionLoop:
+    """
+    Take the newest frame, detect, answer: over and over, in a thread of its own.
+
+    A frame that fails is reported and counted, and the next one is taken.
+
+    :param slot: FrameSlot to take from.
+    :param detector: backends Detector.
+    :param settings: object that says how: `max_frame_age()` returns seconds,
+        `apply_thresholds()` is called before each frame.
+    :param answer: called with (frame, detections); publishes them.
+    :param report: called with (frame, picture, detections, times_ms) once they are published.
+    :param on_problem: called with (kind, text) when a frame fails.
+    """
+
+    def __init__(self, slot, detector, settings, answer, report, on_problem):
+        self._slot = slot
+        self._detector = detector
+        self._settings = settings
+        self._answer = answer
+        self._report = report
+        self._on_problem = on_problem
+        self._thread = threading.Thread(target=self._run, name='detection', daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the frame at hand and stop."""
+        self._slot.close()
+        self._thread.join()
+
+    def _run(self):
+        while True:
+            frame = self._slot.take(self._settings.max_frame_age)
+            if frame is None:
+                return
+            try:
+                result = self._detect(frame)
+            except ImageError as error:
+                self._fail('image', 'image not decoded: {}'.format(error))
+            except BackendError as error:
+                self._fail('inference', 'inference failed: {}'.format(error))
+            except Exception as error:  # one frame must not end the node
+                traceback.print_exc()
+                self._fail('inference', 'unexpected {}: {}'.format(type(error).__name__, error))
+            else:
+                self._slot.answered()
+                self._report(frame, *result)
+
+    def _fail(self, kind, text):
+        self._slot.bad()
+        self._on_problem(kind, text)
+
+    def _detect(self, frame):
+        taken = time.monotonic()
+        bgr = to_bgr(frame.message)
+        decoded = time.monotonic()
+        self._settings.apply_thresholds()
+        detections = self._detector.detect(bgr)
+        detected = time.monotonic()
+        self._answer(frame, detections)
+        answered = time.monotonic()
+        timings = self._detector.timings
+        return bgr, detections, {
+            'stamp_age': frame.stamp_age * 1e3,
+            'queue_wait': (taken - frame.arrival) * 1e3,
+            'decode': (decoded - taken) * 1e3,
+            'preprocess': timings.preprocess_ms,
+            'inference': timings.inference_ms,
+            'postprocess': timings.postprocess_ms,
+            'publish': (answered - detected) * 1e3,
+            'total': (answered - frame.arrival) * 1e3,
+        }

@@ -1,0 +1,126 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+from typing import List, NamedTuple, Optional, Tuple
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+OK = DiagnosticStatus.OK
+WARN = DiagnosticStatus.WARN
+ERROR = DiagnosticStatus.ERROR
+
+Problem = NamedTuple('Problem', [
+    ('level', bytes),
+    ('text', str),
+])
+
+Limits = NamedTuple('Limits', [
+    ('max_allowed_processing_time_ms', float),
+    ('max_acceptable_consecutive_delay_ms', float),
+    ('max_image_gap_ms', float),
+])
+
+
+def make_status(name: str, hardware_id: str, problems: List[Problem],
+                values: List[Tuple[str, str]], fine: str = 'ok') -> DiagnosticStatus:
+    """
+    Return one status whose level is that of its worst problem and whose message names them all.
+
+    :param fine: the message where there is no problem.
+    """
+    status = DiagnosticStatus()
+    status.name = name
+    status.hardware_id = hardware_id
+    worst = max(problems, key=lambda problem: problem.level, default=None)
+    status.level = worst.level if worst else OK
+    ordered = sorted(problems, key=lambda problem: problem.level, reverse=True)
+    status.message = '; '.join(problem.text for problem in ordered) or fine
+    status.values = [KeyValue(key=key, value=str(value)) for key, value in values]
+    return status
+
+
+class DelayWatch:
+    """
+    Find out since when every frame has been delayed.
+
+    Levels and keys follow Autoware's: one delay is a WARN, an unbroken run of them an ERROR.
+    """
+
+    def __init__(self):
+        self._since = None
+        self._newest_ms = None
+
+    def add(self, processing_time_ms: float, now: float, limits: Limits) -> None:
+        """Look at one frame, answered at `now` (seconds, steady clock)."""
+        self._newest_ms = processing_time_ms
+        if processing_time_ms <= limits.max_allowed_processing_time_ms:
+            self._since = None
+        elif self._since is None:
+            self._since = now - processing_time_ms / 1e3
+
+    def problem(self, now: float, limits: Limits) -> Optional[Problem]:
+        """Return what is wrong at `now`, or None."""
+        if self._since is None:
+            return None
+        delay_ms = (now - self._since) * 1e3
+        text = 'processing takes {:.0f} ms, allowed are {:g}'.format(
+            self._newest_ms, limits.max_allowed_processing_time_ms)
+        if delay_ms > limits.max_acceptable_consecutive_delay_ms:
+            return Problem(ERROR, '{}, for {:.1f} s now'.format(text, delay_ms / 1e3))
+        return Problem(WARN, text)
+
+
+def latency_values(summary) -> List[Tuple[str, str]]:
+    """
+    Return keys and values of stage durations.
+
+    :param summary: Percentiles in ms by stage, as LatencyWindow gives them.
+    """
+    values = []
+    for stage, percentiles in summary.items():
+        name = 'processing_time_ms' if stage == 'total' else stage + '_time_ms'
+        values.extend(('{}/{}'.format(name, which), '{:.2f}'.format(value))
+                      for which, value in percentiles._asdict().items())
+    return values
+
+
+def input_problems(counts, gap_ms: float, publishers: int, topic: str, limits: Limits) \
+        -> List[Problem]:
+    """
+    Return what is wrong with the images that come in.
+
+    :param counts: Counts of the frame slot.
+    :param gap_ms: since the newest image, or since the node was activated.
+    :param publishers: how many publish on the topic.
+    """
+    if gap_ms <= limits.max_image_gap_ms:
+        return []
+    who = {0: 'nobody publishes', 1: '1 publisher is there'}.get(
+        publishers, '{} publishers are there'.format(publishers))
+    what = 'no image for' if counts.received else 'no image yet for'
+    return [Problem(WARN, '{} {:.1f} s on {}: {}'.format(what, gap_ms / 1e3, topic, who))]
+
+
+class RecentProblems:
+    """
+    Remember the newest problem of each kind for a while, so that /diagnostics does not miss it.
+
+    :param hold: seconds that a problem stays.
+    """
+
+    def __init__(self, hold: float = 5.0):
+        self._hold = hold
+        self._by_kind = {}
+
+    def note(self, kind: str, problem: Problem, now: float) -> None:
+        """Remember a problem that occurred at `now` (seconds, steady clock)."""
+        self._by_kind[kind] = (problem, now)
+
+    def clear(self, kind: str) -> None:
+        """Forget a problem that is over."""
+        self._by_kind.pop(kind, None)
+
+    def problems(self, now: float) -> List[Problem]:
+        """Return the problems not older than the time they are held."""
+        return [problem for problem, noted in list(self._by_kind.values())
+                if now - noted <= self._hold]

@@ -1,0 +1,75 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+import threading
+from typing import Dict, NamedTuple
+
+import numpy as np
+
+STAGES = ('stamp_age', 'queue_wait', 'decode', 'preprocess', 'inference', 'postprocess',
+          'publish', 'total')
+
+Percentiles = NamedTuple('Percentiles', [
+    ('p50', float),
+    ('p95', float),
+    ('p99', float),
+    ('max', float),
+])
+
+
+class LatencyWindow:
+    """
+    Remember the stage durations of the newest frames and summarise them.
+
+    One thread adds, another may summarise.
+
+    :param size: number of frames remembered.
+    """
+
+    def __init__(self, size: int):
+        self._lock = threading.Lock()
+        self._times_ms = np.full((size, len(STAGES)), np.nan)
+        self._answered_at = np.full(size, np.nan)
+        self._next = 0
+
+    def add(self, times_ms: Dict[str, float], now: float) -> None:
+        """
+        Remember one frame.
+
+        :param times_ms: milliseconds for each of STAGES; NaN where not known.
+        :param now: seconds, steady clock, when the frame was answered.
+        """
+        with self._lock:
+            row = self._next % len(self._times_ms)
+            for column, stage in enumerate(STAGES):
+                self._times_ms[row, column] = times_ms[stage]
+            self._answered_at[row] = now
+            self._next += 1
+
+    def summary(self) -> Dict[str, Percentiles]:
+        """Return milliseconds per stage that has any value; empty before the first frame."""
+        with self._lock:
+            times_ms = self._times_ms[:min(self._next, len(self._times_ms))].copy()
+        result = {}
+        for column, stage in enumerate(STAGES):
+            known = times_ms[:, column]
+            known = known[~np.isnan(known)]
+            if len(known):
+                p50, p95, p99 = np.percentile(known, (50, 95, 99))
+                result[stage] = Percentiles(p50, p95, p99, known.max())
+        return result
+
+    def rate(self, now: float, over: float = 5.0) -> float:
+        """
+        Return frames answered per second.
+
+        :param now: seconds, steady clock.
+        :param over: seconds looked back upon.
+        """
+        with self._lock:
+            answered_at = self._answered_at[:min(self._next, len(self._answered_at))]
+            count = int(np.count_nonzero(answered_at > now - over))
+            oldest = answered_at.min() if len(answered_at) else now
+        # a full window may reach back less far than asked
+        span = min(over, now - oldest) if count == len(self._answered_at) else over
+        return count / span if span > 0 else 0.0

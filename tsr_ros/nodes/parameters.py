@@ -1,0 +1,157 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+
+# When a parameter may be changed.
+ALWAYS = 'at any time'
+UNCONFIGURED = 'while the node is unconfigured'
+AT_START = 'only when the node is started'
+
+CLASS_CONFIDENCE = 'class_confidence.'
+
+Setting = NamedTuple('Setting', [
+    ('name', str),
+    ('default', Any),
+    ('changeable', str),
+    ('description', str),
+    ('limits', Optional[Tuple[float, float]]),
+    ('choices', Optional[Sequence[str]]),
+])
+
+
+def _setting(name, default, changeable, description, limits=None, choices=None):
+    return Setting(name, default, changeable, description, limits, choices)
+
+
+SETTINGS = (
+    _setting('autostart', True, AT_START,
+             'Configure and activate at start. If false, a lifecycle manager does it, or '
+             '`ros2 lifecycle set`.'),
+    _setting('image_transport', 'raw', UNCONFIGURED,
+             'How images come: raw (sensor_msgs/Image on `image`) or compressed (CompressedImage '
+             'on `image/compressed`).',
+             choices=('raw', 'compressed')),
+    _setting('model', 'yolov7-tiny', UNCONFIGURED,
+             'Name of a model in the manifest (`tsr models` lists them), or path of a model file '
+             'of your own.'),
+    _setting('models_dir', '', UNCONFIGURED,
+             'Folder with manifest.yaml. Empty: the one that comes with the package.'),
+    _setting('backend', 'onnxruntime', UNCONFIGURED,
+             'Inference runtime (`tsr doctor` lists those that run here).'),
+    _setting('device', 'auto', UNCONFIGURED,
+             'Where the runtime computes: auto, cpu, cuda, or as the runtime names it.'),
+    _setting('precision', 'auto', UNCONFIGURED,
+             'Arithmetic of the network.', choices=('auto', 'fp32', 'fp16', 'bf16', 'int8')),
+    _setting('threads', 0, UNCONFIGURED,
+             'Threads of the runtime on a CPU. 0: one per core.', limits=(0, 256)),
+    _setting('confidence_threshold', 0.35, ALWAYS,
+             'Detections with a lower score are not published.', limits=(0.01, 1.0)),
+    _setting('iou_threshold', 0.45, ALWAYS,
+             'Of two boxes of one class that overlap by more (intersection over union), the one '
+             'with the lower score goes.',
+             limits=(0.0, 1.0)),
+    _setting('max_detections', 100, ALWAYS,
+             'Most detections published for one image; the best ones stay.', limits=(1, 1000)),
+    _setting('max_frame_age', 1.0, ALWAYS,
+             'Seconds. An image older than this when the detector is free for it is dropped. '
+             '0: no limit.',
+             limits=(0.0, 60.0)),
+    _setting('frame_age_from', 'arrival', ALWAYS,
+             "Where an image's age counts from: its arrival at this node, or its stamp "
+             "(for that the camera's clock must agree with this computer's).",
+             choices=('arrival', 'stamp')),
+    _setting('draw.labels', True, ALWAYS,
+             'Write class and score beside each box of `~/image_annotated`.'),
+    _setting('draw.line_width', 0, ALWAYS,
+             'Pixels, of the boxes in `~/image_annotated`. 0: after the size of the image.',
+             limits=(0, 20)),
+    _setting('draw.jpeg_quality', 85, ALWAYS,
+             'Of `~/image_annotated/compressed`.', limits=(1, 100)),
+    _setting('diagnostics.period', 1.0, AT_START,
+             'Seconds between two messages on /diagnostics.', limits=(0.05, 60.0)),
+    _setting('diagnostics.window', 300, UNCONFIGURED,
+             'Number of newest images that the percentiles are taken over.', limits=(1, 100000)),
+    _setting('diagnostics.max_allowed_processing_time_ms', 200.0, ALWAYS,
+             'An image that takes longer from arrival to answer is a delay, and a WARN.',
+             limits=(0.1, 1e6)),
+    _setting('diagnostics.max_acceptable_consecutive_delay_ms', 1000.0, ALWAYS,
+             'If every image has been delayed for this long, it is an ERROR.', limits=(0.1, 1e7)),
+    _setting('diagnostics.max_image_gap_ms', 1000.0, ALWAYS,
+             'Without an image for this long, it is a WARN.', limits=(1.0, 1e7)),
+)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def _descriptor(setting):
+    descriptor = ParameterDescriptor()
+    descriptor.description = setting.description
+    descriptor.read_only = setting.changeable == AT_START
+    notes = []
+    if setting.choices:
+        notes.append('One of: ' + ', '.join(setting.choices))
+    if setting.changeable == UNCONFIGURED:
+        notes.append('Can be changed ' + UNCONFIGURED)
+    descriptor.additional_constraints = '. '.join(notes)
+    if setting.limits:
+        low, high = setting.limits
+        if isinstance(setting.default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        else:
+            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
+    return descriptor
+
+
+def declare(node) -> None:
+    """
+    Declare every parameter with its description, range and default.
+
+    :raises rclpy.exceptions.InvalidParameterValueException: where a value from outside is not
+        allowed.
+    """
+    for setting in SETTINGS:
+        node.declare_parameter(setting.name, setting.default, _descriptor(setting))
+
+
+def declare_class_thresholds(node, labels: Sequence[str]) -> None:
+    """Declare one threshold per class, now that the model has said which classes there are."""
+    for label in labels:
+        setting = _setting(CLASS_CONFIDENCE + label, 0.0, ALWAYS,
+                           'Threshold for this class alone. 0: confidence_threshold holds.',
+                           limits=(0.0, 1.0))
+        if not node.has_parameter(setting.name):
+            node.declare_parameter(setting.name, setting.default, _descriptor(setting))
+
+
+def undeclare_class_thresholds(node) -> None:
+    """Forget the thresholds of a model that is let go."""
+    for name in node.get_parameters_by_prefix(CLASS_CONFIDENCE[:-1]):
+        node.undeclare_parameter(CLASS_CONFIDENCE + name)
+
+
+def check(parameters, state: str) -> SetParametersResult:
+    """
+    Tell whether parameters may take new values; ranges and types are rclpy's to check.
+
+    :param parameters: rclpy Parameters with the values asked for.
+    :param state: label of the node's lifecycle state.
+    """
+    for parameter in parameters:
+        setting = _BY_NAME.get(parameter.name)
+        if setting is None:
+            continue
+        if setting.changeable == UNCONFIGURED and state != 'unconfigured':
+            return SetParametersResult(successful=False, reason=(
+                '{} can be changed {}, and it is {}: bring it there with `ros2 lifecycle set` '
+                '(deactivate, then cleanup)').format(parameter.name, UNCONFIGURED, state))
+        if setting.choices and parameter.value not in setting.choices:
+            return SetParametersResult(successful=False, reason="{} is '{}'; it can be {}".format(
+                parameter.name, parameter.value, ' or '.join(setting.choices)))
+    return SetParametersResult(successful=True)
