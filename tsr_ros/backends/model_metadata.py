@@ -1,0 +1,110 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+How a model file describes itself: labels, anchors, strides, input_wh, each as JSON.
+
+safetensors and ONNX files carry them as metadata. Any file may have a neighbour of the same name
+with '.yaml' added, which says the same and is read first.
+"""
+
+import json
+import os
+
+import yaml
+
+from .base import ModelFileError
+from .weights import read_header
+
+KEYS = ('labels', 'anchors', 'strides', 'input_wh')
+
+
+def read_metadata(path):
+    """Return {labels, anchors, strides, input_wh, and precision where it is said} of a file."""
+    sidecar = path + '.yaml'
+    try:
+        if os.path.exists(sidecar):
+            with open(sidecar, encoding='utf-8') as file:
+                metadata = dict(yaml.safe_load(file))
+        else:
+            metadata = _own_metadata(path)
+        missing = [key for key in KEYS if key not in metadata]
+        if missing:
+            raise ValueError('it says nothing of {}'.format(', '.join(missing)))
+        levels = len(metadata['strides'])
+        if len(metadata['anchors']) != levels or len(metadata['input_wh']) != 2:
+            raise ValueError('its anchors, strides and input_wh do not fit together')
+    except OSError as error:
+        raise ModelFileError('{} cannot be read: {}'.format(path, error.strerror))
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        raise ModelFileError(
+            '{} does not describe itself: {}; write labels, anchors, strides and input_wh into {}'
+            .format(path, error, sidecar))
+    return metadata
+
+
+def _own_metadata(path):
+    suffix = os.path.splitext(path)[1]
+    if suffix == '.safetensors':
+        strings = read_header(path)[0]
+    elif suffix == '.onnx':
+        strings = read_onnx_metadata(path)
+    else:
+        strings = {}
+    metadata = {key: json.loads(strings[key]) for key in KEYS if key in strings}
+    if 'precision' in strings:
+        metadata['precision'] = strings['precision']
+    return metadata
+
+
+def read_onnx_metadata(path):
+    """
+    Return the metadata_props of an ONNX file as a dict of strings, without the onnx package.
+
+    They are field 14 of ModelProto, key and value are fields 1 and 2 of each (onnx.proto3).
+    """
+    with open(path, 'rb') as file:
+        data = file.read()
+    try:
+        result = {}
+        for field, value in _protobuf_fields(data):
+            if field == 14:
+                entry = dict(_protobuf_fields(value))
+                result[entry.get(1, b'').decode()] = entry.get(2, b'').decode()
+        return result
+    except (IndexError, TypeError, AttributeError) as error:
+        raise ValueError('it is not a whole ONNX file ({})'.format(error))
+
+
+def _protobuf_fields(data):
+    """Yield (field number, value) of a protobuf message; bytes for what has a length."""
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
+        kind = key & 7
+        if kind == 0:
+            value, position = _varint(data, position)
+        elif kind == 2:
+            length, position = _varint(data, position)
+            value = data[position:position + length]
+            if len(value) != length:
+                raise IndexError('cut short')
+            position += length
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+            value, position = data[position:position + size], position + size
+        else:
+            raise TypeError('not protobuf')
+        yield key >> 3, value
+
+
+def _varint(data, position):
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7f) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, position
+        if shift > 63:
+            raise TypeError('not protobuf')

@@ -1,0 +1,139 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import ctypes
+
+import numpy as np
+
+from .base import Backend, BackendError, BackendMissing, DeviceError, ModelFileError
+
+_PROVIDERS = {
+    'cpu': ['CPUExecutionProvider'],
+    'cuda': ['CUDAExecutionProvider', 'CPUExecutionProvider'],
+    'tensorrt': ['TensorrtExecutionProvider', 'CUDAExecutionProvider', 'CPUExecutionProvider'],
+}
+
+
+class OnnxRuntimeBackend(Backend):
+    """ONNX Runtime on the CPU, or through its CUDA or TensorRT execution provider."""
+
+    name = 'onnxruntime'
+    formats = ('onnx',)
+    precisions = ('fp32', 'fp16', 'int8')
+    install_hint = 'pip install onnxruntime'
+
+    _session = None
+
+    @classmethod
+    def version(cls):
+        """Return the version of ONNX Runtime."""
+        return _import().__version__
+
+    def _load(self):
+        ort = _import()
+        device, number = _split_device(self.device)
+        if device == 'auto':
+            device = 'cuda' if 'CUDAExecutionProvider' in ort.get_available_providers() and (
+                has_nvidia_driver()) else 'cpu'
+        if device not in _PROVIDERS:
+            raise DeviceError('onnxruntime runs on {}, not {!r}'.format(
+                ', '.join(sorted(_PROVIDERS)), self.device))
+        wanted = _PROVIDERS[device][0]
+        if wanted not in ort.get_available_providers():
+            raise DeviceError('this ONNX Runtime has no {}; it has {}'.format(
+                wanted, ', '.join(ort.get_available_providers())))
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors only
+        width, height = self.model_file.input_wh
+        for axis, size in ('batch', self.batch), ('height', height), ('width', width):
+            options.add_free_dimension_override_by_name(axis, size)
+        providers = [
+            (name, self._provider_options(name, number)) for name in _PROVIDERS[device]]
+        try:
+            self._session = ort.InferenceSession(
+                self.model_file.path, options, providers=providers)
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            raise ModelFileError('ONNX Runtime cannot load {}: {}'.format(
+                self.model_file.path, error))
+        if self._session.get_providers()[0] != wanted:
+            raise DeviceError('ONNX Runtime could not start {} and runs on {}'.format(
+                wanted, self._session.get_providers()[0]))
+        self._bind(device, number)
+
+    def _provider_options(self, provider, number):
+        if provider == 'CPUExecutionProvider':
+            return {}
+        options = {'device_id': number}
+        if provider == 'TensorrtExecutionProvider':
+            options['trt_fp16_enable'] = self.precision in ('fp16', 'int8')
+            options['trt_int8_enable'] = self.precision == 'int8'
+        return options
+
+    def _bind(self, device, number):
+        """Fix where input and outputs lie, so that no call allocates anything."""
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or inputs[0].type != 'tensor(uint8)':
+            raise ModelFileError('{} takes {}, not one uint8 image (N, H, W, 3)'.format(
+                self.model_file.path, [(i.name, i.type, i.shape) for i in inputs]))
+        outputs = self._session.get_outputs()
+        if any(output.type != 'tensor(float)' for output in outputs):
+            raise ModelFileError('{} does not give float32 maps'.format(self.model_file.path))
+        images = np.full(self.input_shape, 114, np.uint8)
+        try:
+            maps = self._session.run(None, {inputs[0].name: images})
+        except Exception as error:
+            raise ModelFileError('{} does not run on an image of {}: {}'.format(
+                self.model_file.path, self.input_shape, error))
+        order = sorted(range(len(maps)), key=lambda i: -maps[i].shape[-1])
+        self._check_output_shapes([maps[i].shape for i in order])
+        self._maps = [np.empty(maps[i].shape, np.float32) for i in order]
+        self._input = np.empty(self.input_shape, np.uint8)
+        self._binding = self._session.io_binding()
+        self._binding.bind_input(
+            inputs[0].name, 'cpu', 0, np.uint8, self._input.shape, self._input.ctypes.data)
+        for i, head in zip(order, self._maps):
+            self._binding.bind_output(
+                outputs[i].name, 'cpu', 0, np.float32, head.shape, head.ctypes.data)
+
+    def _infer(self, images):
+        np.copyto(self._input, images)
+        try:
+            self._session.run_with_iobinding(self._binding)
+        except Exception as error:
+            raise BackendError('ONNX Runtime failed: {}'.format(error))
+        return self._maps
+
+    def _describe(self):
+        if self._session is None:
+            return self.device, ''
+        providers = self._session.get_providers()
+        device = providers[0].replace('ExecutionProvider', '').lower()
+        return device, 'execution providers ' + ', '.join(providers)
+
+    def _close(self):
+        self._session = self._binding = None
+
+
+def _import():
+    try:
+        import onnxruntime
+        onnxruntime.InferenceSession  # noqa: B018 - an empty folder imports as well
+    except (ImportError, AttributeError) as error:
+        raise BackendMissing('ONNX Runtime cannot be imported ({}): {}'.format(
+            error, OnnxRuntimeBackend.install_hint))
+    return onnxruntime
+
+
+def _split_device(device):
+    name, _, number = device.partition(':')
+    return name, int(number or 0)
+
+
+def has_nvidia_driver():
+    """Tell whether NVIDIA's driver is there; libraries that need it may crash without."""
+    try:
+        return ctypes.CDLL('libcuda.so.1').cuInit(0) == 0
+    except OSError:
+        return False
