@@ -1,0 +1,205 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Training samples: each depends on the seed, the epoch and its place only, so runs repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tsr_ros.training import weather
+from tsr_ros.training.config import Stage
+from tsr_ros.training.copy_paste import cut_patches, paste
+from tsr_ros.training.dataset import DataError, LabelledImage
+from tsr_ros.training.geometry import (
+    Sample,
+    ViewRange,
+    apply_view,
+    clip_objects,
+    crop_view,
+    whole_view,
+)
+
+FOCUS_SHARE = 0.85  # of crops that are taken around an object
+MOST_PASTED = 3
+
+
+def read_image(path: object) -> np.ndarray:
+    """Return an image (H, W, 3) uint8 BGR; DataError where it cannot be read."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DataError(f'{path}: not an image that can be read')
+    return image
+
+
+def to_pixels(item: LabelledImage, image: np.ndarray) -> np.ndarray:
+    """Return an image's boxes (N, 4) in pixels."""
+    height, width = image.shape[:2]
+    return item.boxes * np.array([width, height, width, height], np.float32)
+
+
+def class_frequencies(items: Sequence[LabelledImage], num_classes: int) -> np.ndarray:
+    """Return the share of images (C,) that hold each class."""
+    counts = np.zeros(num_classes)
+    for item in items:
+        counts[np.unique(item.class_id)] += 1
+    return np.maximum(counts, 1) / max(len(items), 1)
+
+
+class Samples(Dataset):
+    """
+    The samples of one stage; `epoch` chooses the run of random numbers.
+
+    Images with rare classes come oftener: by the square root of how rare their rarest is.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[LabelledImage],
+        images: Sequence[np.ndarray],
+        stage: Stage,
+        deployed_size: int,
+        num_classes: int,
+        seed: int,
+    ) -> None:
+        self.items, self.images, self.stage = items, images, stage
+        self.deployed_size, self.num_classes, self.seed = deployed_size, num_classes, seed
+        self.epoch = 0
+        self.limits = ViewRange(scale=stage.scale)
+        frequency = class_frequencies(items, num_classes)
+        self.rarity = np.sqrt(frequency.max() / frequency)
+        weights = np.array([self.rarity[item.class_id].max(initial=1.0) for item in items])
+        self.weights = weights / weights.sum()
+        self.patches = []
+        if stage.paste:
+            for item, image in zip(items, images):
+                self.patches += cut_patches(image, item.class_id, to_pixels(item, image))
+            counts = np.bincount([p.class_id for p in self.patches], minlength=num_classes)
+            share = np.array([1 / counts[p.class_id] ** 0.75 for p in self.patches])
+            self.patch_weights = share / share.sum()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def order(self) -> np.ndarray:
+        """Return which image each place of the epoch takes: evenly spread by the weights."""
+        rng = np.random.default_rng((self.seed, self.epoch))
+        # systematic resampling: the count of each image differs by less than 1 from its share
+        points = (np.arange(len(self.items)) + rng.random()) / len(self.items)
+        shuffled = rng.permutation(len(self.items))
+        chosen = shuffled[np.searchsorted(self.weights[shuffled].cumsum()[:-1], points)]
+        return rng.permutation(chosen)
+
+    def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
+        """
+        Return image (3, S, S) uint8 RGB, objects (M, 5) and labelled classes (C,).
+
+        :param key: epoch, place in the epoch, index of the image
+        """
+        epoch, place, index = key
+        rng = np.random.default_rng((self.seed, epoch, place))
+        sample = self.draw(rng, index)
+        sample = sample._replace(image=weather.vary(rng, sample.image))
+        pixels = np.ascontiguousarray(sample.image[:, :, ::-1].transpose(2, 0, 1))
+        objects = np.hstack((sample.class_id[:, None], sample.boxes)).astype(np.float32)
+        return torch.from_numpy(pixels), torch.from_numpy(objects), torch.from_numpy(
+            sample.labelled
+        )
+
+    def draw(self, rng: np.random.Generator, index: int) -> Sample:
+        """Return a sample without its weather."""
+        stage = self.stage
+        if stage.view == 'mosaic':
+            sample = self.mosaic(rng, index)
+        else:
+            sample = self.view(rng, index)
+        if self.patches and rng.random() < stage.paste:
+            count = int(rng.integers(1, MOST_PASTED + 1))
+            sample = paste(rng, sample, self.patches, self.patch_weights, count)
+        return sample
+
+    def view(self, rng: np.random.Generator, index: int) -> Sample:
+        """Return one image's view: whole or a crop."""
+        item, image = self.items[index], self.images[index]
+        boxes = to_pixels(item, image)
+        if self.stage.view == 'whole':
+            view = whole_view(rng, image, self.stage.size, self.limits)
+        else:
+            focus = None
+            if len(boxes) and rng.random() < FOCUS_SHARE:
+                share = self.rarity[item.class_id]
+                focus = boxes[rng.choice(len(boxes), p=share / share.sum())]
+            view = crop_view(
+                rng, image, focus, self.deployed_size, self.stage.size, self.limits
+            )
+        return apply_view(
+            view, image, item.class_id, boxes, item.labelled, self.stage.size
+        )
+
+    def mosaic(self, rng: np.random.Generator, index: int) -> Sample:
+        """Return four images around a point; a class counts as labelled if it is in all four."""
+        size = self.stage.size
+        canvas = np.full((size, size, 3), 114, np.uint8)
+        centre = rng.uniform(0.3, 0.7, 2) * size
+        others = rng.choice(len(self.items), 3, p=self.weights)
+        parts = []
+        for corner, k in enumerate((index, *others)):
+            item, image = self.items[k], self.images[k]
+            boxes = to_pixels(item, image)
+            view = whole_view(rng, image, size, self.limits._replace(shift=0.0))
+            right, down = corner % 2, corner // 2
+            low = np.where((right, down), centre, 0).astype(int)
+            high = np.where((right, down), size, centre).astype(int)
+            # the image's own middle, or an object, comes to the middle of its quarter
+            focus = boxes[rng.integers(len(boxes)), :2] if len(boxes) else None
+            anchor = np.array(image.shape[1::-1]) / 2 if focus is None else focus
+            jitter = rng.uniform(-0.3, 0.3, 2) * (high - low)
+            view[:, 2] += (low + high) / 2 + jitter - (view[:, :2] @ anchor + view[:, 2])
+            part = apply_view(view, image, item.class_id, boxes, item.labelled, size)
+            rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
+            canvas[rows, columns] = part.image[rows, columns]
+            shifted = part.boxes - np.array([*low, 0, 0], np.float32)
+            cut = clip_objects(canvas[rows, columns], part.class_id, shifted, item.labelled)
+            back = cut.boxes + np.array([*low, 0, 0], np.float32)
+            parts.append(cut._replace(boxes=back))
+        return Sample(
+            canvas,
+            np.concatenate([part.class_id for part in parts]),
+            np.concatenate([part.boxes for part in parts]),
+            np.all([part.labelled for part in parts], axis=0),
+        )
+
+
+class EpochBatches:
+    """The keys of each batch of an epoch, from the `first` batch on, for one of several ranks."""
+
+    def __init__(self, samples: Samples, batch: int, rank: int = 0, ranks: int = 1) -> None:
+        self.samples, self.batch, self.rank, self.ranks = samples, batch, rank, ranks
+
+    def __len__(self) -> int:
+        return max(len(self.samples) // (self.batch * self.ranks), 1)
+
+    def __iter__(self):
+        """Yield lists of (epoch, place, index)."""
+        order = self.samples.order()
+        keys = [(self.samples.epoch, place, int(index)) for place, index in enumerate(order)]
+        for k in range(len(self)):
+            start = (k * self.ranks + self.rank) * self.batch
+            yield keys[start : start + self.batch]
+
+
+def collate(
+    samples: Sequence[tuple[Tensor, Tensor, Tensor]],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return images (N, 3, S, S) uint8, targets (M, 6) and labelled (N, C) of a batch."""
+    targets = [
+        torch.cat((torch.full((len(objects), 1), float(i)), objects), 1)
+        for i, (_, objects, _) in enumerate(samples)
+    ]
+    images = torch.stack([image for image, _, _ in samples])
+    return images, torch.cat(targets), torch.stack([labelled for _, _, labelled in samples])

@@ -1,0 +1,145 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Weights as one safetensors file: the fused network in fp16 and what training needs to go on.
+
+Metadata (format 'tsr-weights-1'): architecture, labels, anchors, strides, input_wh, graph and
+outputs, as JSON where they are not plain words.
+Tensors: `<layer>.weight` and `<layer>.bias` of each convolution, and `<layer>.bn.weight`, `.bias`,
+`.running_mean`, `.running_var` of the batch norm that was folded into it.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from tsr_ros.yolov7.graph import deployment_graph
+from tsr_ros.yolov7.layers import ConvLayer, RepConvLayer
+from tsr_ros.yolov7.network import Network, build_network, fuse
+
+FORMAT = 'tsr-weights-1'
+NORM_TENSORS = ('weight', 'bias', 'running_mean', 'running_var')
+LARGEST_FP16 = torch.finfo(torch.float16).max
+
+
+class CheckpointError(ValueError):
+    """A weights file that is damaged or not of our format; says which and why."""
+
+
+def save_weights(
+    path: str | os.PathLike[str],
+    network: Network,
+    labels: Sequence[str],
+    input_wh: tuple[int, int] = (640, 640),
+) -> None:
+    """
+    Write a network, fused or not, as deployed; the network itself stays as it is.
+
+    :raises ValueError: where the labels are not as many as the classes or a weight is not finite
+        in fp16
+    """
+    if len(labels) != network.num_classes:
+        raise ValueError(f'{len(labels)} labels for a network of {network.num_classes} classes')
+    tensors: dict[str, Tensor] = {}
+    for i, layer in enumerate(network.body):
+        norm = getattr(layer, 'bn', None)
+        if norm is not None:
+            tensors |= {
+                f'body.{i}.conv.bn.{name}': getattr(norm, name) for name in NORM_TENSORS
+            }
+    fused = fuse(copy.deepcopy(network))
+    for name, value in fused.state_dict().items():
+        if not (value.abs() <= LARGEST_FP16).all():
+            raise ValueError(f'{name} has values that fp16 cannot hold')
+        tensors[name] = value.half()
+    graph, outputs = deployment_graph(fused)
+    metadata = {
+        'format': FORMAT,
+        'architecture': network.architecture,
+        'labels': json.dumps(list(labels)),
+        'anchors': json.dumps(network.anchors.tolist()),
+        'strides': json.dumps(list(network.strides)),
+        'input_wh': json.dumps(list(input_wh)),
+        'graph': json.dumps(graph),
+        'outputs': json.dumps(outputs),
+    }
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    path = Path(path)
+    temporary = path.with_name(f'.{path.name}.part')
+    try:
+        save_file(tensors, temporary, metadata)
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_weights(path: str | os.PathLike[str], for_training: bool = False) -> Network:
+    """
+    Return the network of a file: fused, or with its batch norms restored for training.
+
+    The labels and the input size are its attributes `labels` and `input_wh`.
+
+    :raises CheckpointError: for a file that is damaged or not of our format
+    """
+    try:
+        with safe_open(path, 'pt') as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f'{path}: not a safetensors file: {error}') from None
+    if metadata.get('format') != FORMAT:
+        raise CheckpointError(f'{path}: its format is {metadata.get("format")!r}, not {FORMAT!r}')
+    try:
+        labels = json.loads(metadata['labels'])
+        network = build_network(
+            metadata['architecture'], len(labels), json.loads(metadata['anchors'])
+        )
+        if not for_training:
+            fuse(network)
+            weights = {name: value for name, value in tensors.items() if '.bn.' not in name}
+            network.load_state_dict({name: value.float() for name, value in weights.items()})
+        else:
+            for i, layer in enumerate(network.body):
+                restore_layer(layer, f'body.{i}.conv', tensors)
+        network.labels = labels
+        network.input_wh = tuple(json.loads(metadata['input_wh']))
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f'{path}: {error}') from None
+    return network
+
+
+def restore_layer(layer: nn.Module, name: str, tensors: dict[str, Tensor]) -> None:
+    """
+    Fill a layer that is not fused so that it computes what the fused convolution does.
+
+    A RepConv gets all of it in its 3x3 branch; its 1x1 branch adds nothing until it is trained.
+    """
+    if not hasattr(layer, 'conv'):
+        return
+    weight, bias = tensors[f'{name}.weight'].float(), tensors[f'{name}.bias'].float()
+    if isinstance(layer, ConvLayer | RepConvLayer):
+        norm = layer.bn
+        if f'{name}.bn.weight' in tensors:
+            for key in NORM_TENSORS:
+                getattr(norm, key).data.copy_(tensors[f'{name}.bn.{key}'])
+        scale = norm.weight.data / torch.sqrt(norm.running_var + norm.eps)
+        # a channel that the batch norm switched off is zero in the file: any weight restores it
+        safe = torch.where(scale.abs() < 1e-12, torch.ones_like(scale), scale)
+        weight = weight / safe[:, None, None, None]
+        norm.bias.data.copy_(bias + norm.running_mean * scale)
+        if isinstance(layer, RepConvLayer):
+            layer.bn_1x1.weight.data.zero_()
+        layer.conv.weight.data.copy_(weight)
+    else:
+        layer.conv.weight.data.copy_(weight)
+        layer.conv.bias.data.copy_(bias)
