@@ -1,0 +1,163 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every backend owes, on each of them."""
+
+import shutil
+
+import numpy as np
+import pytest
+from helpers import square_image
+
+from tsr_ros.backends.base import BackendError, BackendMissing, DeviceError, ModelFileError
+from tsr_ros.backends.detector import load_detector
+from tsr_ros.backends.factory import BACKENDS, backend_class, backend_status, create_backend
+
+INSTALLED = sorted(name for name, status in backend_status().items() if not status.problem)
+ON_CPU = [name for name in INSTALLED if not name.startswith('tensorrt')]
+MODEL_FILES = {'pytorch': 'weights.safetensors'}
+
+
+def model_path(folder, name):
+    return str(folder / 'small' / MODEL_FILES.get(name, 'fp32.onnx'))
+
+
+@pytest.mark.parametrize('name', ON_CPU)
+@pytest.mark.parametrize(('squares', 'resolution_wh', 'atol'), [
+    ([], (160, 96), 0.5),
+    ([(20, 30, 16, 0)], (160, 96), 0.5),
+    ([(33, 17, 32, 1)], (160, 96), 0.5),
+    ([(71, 11, 64, 2)], (160, 96), 0.5),
+    ([(23, 37, 16, 0), (90, 20, 16, 1), (120, 60, 16, 2)], (160, 96), 0.5),
+    ([(40, 60, 64, 0), (300, 90, 64, 2)], (640, 300), 2.0),  # four times the input, and padded
+])
+def test_boxes_in_pixels_of_the_source(small_models, name, squares, resolution_wh, atol):
+    with load_detector('small', name, threads=1, models_dir=small_models) as detector:
+        found = detector.detect(square_image(squares, resolution_wh))
+        assert found.xyxy.dtype == found.score.dtype == np.float32
+        assert found.class_id.dtype == np.int32
+        order = np.lexsort(found.xyxy.T[::-1])
+        expected = np.array([[x, y, x + w, y + w] for x, y, w, _ in sorted(squares)])
+        np.testing.assert_allclose(found.xyxy[order], expected.reshape(-1, 4), atol=atol)
+        np.testing.assert_array_equal(found.class_id[order], [c for *_, c in sorted(squares)])
+        assert (found.score > 0.9).all()
+        assert all(part >= 0 for part in detector.timings)
+
+
+@pytest.mark.parametrize('name', ON_CPU)
+def test_contract(small_models, name):
+    backend = create_backend(name, 'small', threads=1, models_dir=small_models)
+    with pytest.raises(BackendError, match='not loaded'):
+        backend.infer(np.zeros((1, 96, 160, 3), np.uint8))
+    with backend:
+        backend.load()
+        images = square_image([(20, 30, 16, 0)])[None]
+        first = backend.infer(images)
+        assert [head.shape for head in first] == [(1, 30, 12, 20), (1, 30, 6, 10), (1, 30, 3, 5)]
+        assert all(head.dtype == np.float32 for head in first)
+        kept = [head.copy() for head in first]
+        images[:] = 0
+        second = backend.infer(images)
+        assert all(np.shares_memory(a, b) for a, b in zip(first, second))  # reused buffers
+        assert not np.array_equal(second[0], kept[0])
+        third = backend.infer(square_image([(20, 30, 16, 0)])[None])
+        np.testing.assert_array_equal(third[0], kept[0])
+        info = backend.describe()
+        assert (info.name, info.precision, info.threads) == (name, 'fp32', 1)
+        assert info.version == backend.version()
+        assert 'cpu' in info.device.lower()
+    backend.close()  # a second time
+    with pytest.raises(BackendError, match='not loaded'):
+        backend.infer(images)
+
+
+@pytest.mark.parametrize('name', ON_CPU)
+def test_another_size_and_batch(small_models, name):
+    backend = create_backend(
+        name, 'small', threads=1, batch=2, models_dir=small_models, input_wh=(192, 128))
+    with backend:
+        backend.load()
+        images = np.stack([square_image([(20, 30, 16, 0)], (192, 128)),
+                           square_image([], (192, 128))])
+        maps = backend.infer(images)
+        assert maps[0].shape == (2, 30, 16, 24)
+        assert maps[0][0, 4].max() > 3  # the objectness of the square
+        assert maps[0][1, 4].max() < -3
+
+
+@pytest.mark.parametrize('name', ON_CPU)
+@pytest.mark.parametrize('images', [
+    np.zeros((96, 160, 3), np.uint8), np.zeros((1, 96, 160, 3), np.float32),
+    np.zeros((2, 96, 160, 3), np.uint8), np.zeros((1, 3, 96, 160), np.uint8),
+])
+def test_other_input_is_refused(small_models, name, images):
+    with create_backend(name, 'small', threads=1, models_dir=small_models) as backend:
+        backend.load()
+        with pytest.raises(BackendError, match='takes uint8'):
+            backend.infer(images)
+
+
+@pytest.mark.parametrize('name', ON_CPU)
+@pytest.mark.parametrize('damage', ['short', 'foreign', 'empty'])
+def test_a_damaged_model_file_is_refused(small_models, tmp_path, name, damage):
+    folder = tmp_path / 'models'
+    shutil.copytree(str(small_models), str(folder))
+    path = model_path(folder, name)
+    model_file = create_backend(name, 'small', models_dir=folder).model_file
+    with open(path, 'r+b') as file:
+        if damage == 'foreign':
+            file.write(b'not a model, but as long as one')
+        else:
+            file.truncate(0 if damage == 'empty' else 1500)
+    with pytest.raises(ModelFileError):
+        backend_class(name)(model_file, threads=1).load()
+
+
+@pytest.mark.parametrize('name', ON_CPU)
+def test_labels_that_do_not_fit_are_refused(small_models, name):
+    model_file = create_backend(name, 'small', models_dir=small_models).model_file
+    wrong = model_file._replace(labels=['one', 'two'])
+    backend = backend_class(name)(wrong, threads=1)
+    with pytest.raises(ModelFileError, match='2 labels and input 160 x 96 need head maps'):
+        backend.load()
+    assert not backend.loaded
+
+
+@pytest.mark.parametrize('name', ON_CPU)
+def test_a_device_that_is_not_there(small_models, name):
+    backend = create_backend(name, 'small', device='toaster', models_dir=small_models)
+    with pytest.raises(DeviceError):
+        backend.load()
+
+
+@pytest.mark.parametrize('name', ON_CPU)
+def test_a_precision_that_it_does_not_have(small_models, name):
+    with pytest.raises(BackendError, match='fp32'):
+        create_backend(name, 'small', precision='fp4', models_dir=small_models)
+
+
+@pytest.mark.parametrize('name', sorted(BACKENDS))
+def test_a_missing_runtime_is_named(small_models, monkeypatch, name):
+    modules = {'pytorch': ['torch'], 'tflite': ['ai_edge_litert', 'tensorflow']}
+    for module in modules.get(name, [name]):
+        monkeypatch.setitem(__import__('sys').modules, module, None)
+    with pytest.raises(BackendMissing, match='pip install'):
+        create_backend(name, 'small', models_dir=small_models)
+    status = backend_status()[name]
+    assert status.version == ''
+    assert 'pip install' in status.problem
+
+
+def test_an_unknown_backend():
+    with pytest.raises(BackendError, match="no backend 'abacus'; there are onnxruntime, pytorch"):
+        create_backend('abacus')
+
+
+@pytest.mark.parametrize('input_wh', [(0, 0), (100, 96), (160, 16), (-32, 96)])
+def test_an_input_size_that_the_network_cannot_have(small_models, input_wh):
+    with pytest.raises(BackendError, match='multiples of 32'):
+        create_backend('onnxruntime', 'small', models_dir=small_models, input_wh=input_wh)
+
+
+def test_a_model_of_one_s_own_by_path(small_models):
+    with load_detector(small_models / 'small' / 'fp32.onnx', threads=1) as detector:
+        assert len(detector.detect(square_image([(20, 30, 16, 0)])).score) == 1
