@@ -1,5 +1,6 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import os
 import sys
 from pathlib import Path
 
@@ -9,8 +10,26 @@ sys.path.insert(0, str(Path(__file__).parent))  # so that tests can import helpe
 
 
 @pytest.fixture(scope='session')
-def small_models(tmp_path_factory):
-    """Return a models folder with the small network of helpers.py, made once; do not change it."""
-    from helpers import write_small_model
+def models_root(tmp_path_factory):
+    """
+    Return a folder with `small` and `random`, the models of helpers.py, made once.
 
-    return write_small_model(tmp_path_factory.mktemp('models'))
+    To test the robot's old Pythons, on which the exporter does not run, make one with a newer
+    Python (python test/helpers.py FOLDER) and name it in TSR_TEST_MODELS.
+    """
+    from helpers import write_test_models
+
+    ready = os.environ.get('TSR_TEST_MODELS')
+    return Path(ready) if ready else write_test_models(tmp_path_factory.mktemp('models'))
+
+
+@pytest.fixture(scope='session')
+def small_models(models_root):
+    """Return a models folder with the network that finds squares; do not change it."""
+    return models_root / 'small'
+
+
+@pytest.fixture(scope='session')
+def random_models(models_root):
+    """Return a models folder with the network of random weights; do not change it."""
+    return models_root / 'random'

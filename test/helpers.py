@@ -13,6 +13,7 @@ coloured lies within two and a half of its widths. `square_image` paints such a 
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,13 @@ def write_small_model(folder, num_classes=5, input_wh=(160, 96), name=NAME):
 def write_random_model(folder, num_classes=5, input_wh=(160, 96), name='random', seed=0):
     """Write the same files of a network with every operation and random weights."""
     return _write_model(folder, name, *_random_network(num_classes, seed), num_classes, input_wh)
+
+
+def write_test_models(folder):
+    """Write both into folders of their own, 'small' and 'random'."""
+    write_small_model(Path(folder) / 'small')
+    write_random_model(Path(folder) / 'random')
+    return Path(folder)
 
 
 def write_safetensors(path, tensors, metadata):
@@ -237,3 +245,7 @@ def _random_network(num_classes, seed):
         network.add('upsample', [conv(up16, 48, 16, 1)], scale=2), stride8])
     outputs = [head(up8, 40), head(up16, 48), head(stride32, 24)]
     return network.graph, outputs, network.tensors
+
+
+if __name__ == '__main__':
+    write_test_models(sys.argv[1])

@@ -14,7 +14,7 @@ from tsr_ros.backends.manifest import FileEntry, Manifest, find_model_file, open
 @pytest.fixture
 def folder(small_models, tmp_path):
     """Return a copy of the small models that a test may damage."""
-    return shutil.copytree(str(small_models), str(tmp_path / 'models'))
+    return str(shutil.copytree(str(small_models), str(tmp_path / 'models')))
 
 
 def change(folder, edit):
@@ -71,7 +71,7 @@ def test_a_model_by_name_and_the_default(small_models):
 def test_a_changed_file_is_refused(folder):
     with open(folder + '/small/fp32.onnx', 'ab') as file:
         file.write(b'x')
-    with pytest.raises(ModelFileError, match=r'fp32\.onnx is not the file that the manifest names'):
+    with pytest.raises(ModelFileError, match=r'fp32\.onnx is not the file'):
         open_model('small', 'onnx', models_dir=folder)
 
 

@@ -4,18 +4,12 @@
 
 import numpy as np
 import pytest
-from helpers import write_random_model
 
 from tsr_ros.backends.factory import backend_status, create_backend
 
 OTHERS = sorted(
     name for name, status in backend_status().items()
     if not status.problem and name != 'pytorch' and not name.startswith('tensorrt'))
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    return write_random_model(tmp_path_factory.mktemp('random'))
 
 
 def images(count=3):
@@ -34,17 +28,17 @@ def head_maps(folder, name, **options):
 
 
 @pytest.mark.parametrize('name', OTHERS)
-def test_head_maps_agree_in_fp32(folder, name):
-    for expected, found in zip(head_maps(folder, 'pytorch'),
-                               head_maps(folder, name, precision='fp32')):
+def test_head_maps_agree_in_fp32(random_models, name):
+    for expected, found in zip(head_maps(random_models, 'pytorch'),
+                               head_maps(random_models, name, precision='fp32')):
         for a, b in zip(expected, found):
             assert np.abs(a).max() > 0.5  # the network says something
             np.testing.assert_allclose(b, a, atol=2e-4)
 
 
-def test_bfloat16_is_near(folder):
-    for expected, found in zip(head_maps(folder, 'pytorch'),
-                               head_maps(folder, 'pytorch', precision='bf16')):
+def test_bfloat16_is_near(random_models):
+    for expected, found in zip(head_maps(random_models, 'pytorch'),
+                               head_maps(random_models, 'pytorch', precision='bf16')):
         for a, b in zip(expected, found):
             assert np.abs(a - b).mean() < 0.02 * np.abs(a).max()
             assert not np.array_equal(a, b)
