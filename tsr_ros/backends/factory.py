@@ -9,7 +9,9 @@ from .manifest import open_model
 # name: (module, class); the module is imported when the backend is asked for
 BACKENDS = {
     'onnxruntime': ('onnxruntime', 'OnnxRuntimeBackend'),
+    'openvino': ('openvino', 'OpenVinoBackend'),
     'pytorch': ('pytorch', 'PyTorchBackend'),
+    'tflite': ('tflite', 'TfliteBackend'),
 }
 
 

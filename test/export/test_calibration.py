@@ -1,0 +1,50 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import cv2
+import numpy as np
+import pytest
+
+from tsr_ros.export.calibration import calibration_inputs, choose_images
+
+
+def write(folder, name, light, label=None):
+    for sub in 'images', 'labels':
+        (folder / sub).mkdir(exist_ok=True)
+    cv2.imwrite(str(folder / 'images' / (name + '.png')), np.full((48, 64, 3), light, np.uint8))
+    if label is not None:
+        (folder / 'labels' / (name + '.txt')).write_text(f'0 .5 .5 .1 .1\n{label} .5 .5 .1 .1\n')
+
+
+def test_a_folder_without_images(tmp_path):
+    with pytest.raises(ValueError, match='no image to calibrate with'):
+        choose_images(tmp_path, 4)
+
+
+def test_few_images_are_all_taken(tmp_path):
+    write(tmp_path, 'a', 10)
+    write(tmp_path, 'b', 20)
+    assert [path.name for path in choose_images(tmp_path, 4)] == ['a.png', 'b.png']
+
+
+def test_each_class_dark_and_bright_is_taken(tmp_path):
+    for label in range(4):
+        for i in range(5):
+            write(tmp_path, f'{label}{i}', 20 + 50 * i, label)
+    chosen = {path.stem for path in choose_images(tmp_path, 8)}
+    assert len(chosen) == 8
+    assert {name[0] for name in chosen} == set('0123')
+    assert {'00', '34'} <= chosen  # the darkest of the first, the brightest of the last
+
+
+def test_inputs_are_letterboxed(tmp_path):
+    write(tmp_path, 'a', 10)
+    inputs = list(calibration_inputs(choose_images(tmp_path, 4), (64, 64)))
+    assert [i.shape for i in inputs] == [(1, 64, 64, 3)]
+    assert (inputs[0][0, 0] == 114).all()
+    assert (inputs[0][0, 32] == 10).all()
+
+
+def test_an_unreadable_image_is_named(tmp_path):
+    (tmp_path / 'bad.jpg').write_bytes(b'no image')
+    with pytest.raises(ValueError, match=r'bad\.jpg cannot be read'):
+        list(calibration_inputs(choose_images(tmp_path, 4), (64, 64)))

@@ -1,0 +1,113 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+
+from .base import Backend, BackendError, BackendMissing, DeviceError, ModelFileError
+
+# what stands between a FakeQuantize and the operation that reads it, in a model read from ONNX
+_DEQUANTIZE = ('Convert', 'Subtract', 'Multiply')
+
+
+class OpenVinoBackend(Backend):
+    """OpenVINO on the CPU, or on an Intel GPU or NPU."""
+
+    name = 'openvino'
+    formats = ('openvino', 'onnx')
+    precisions = ('fp32', 'bf16', 'fp16', 'int8')
+    install_hint = 'pip install openvino'
+
+    _request = None
+
+    @classmethod
+    def version(cls):
+        """Return the version of OpenVINO."""
+        return _import().__version__.split('-')[0]
+
+    def _load(self):
+        ov = _import()
+        core = ov.Core()
+        device = 'CPU' if self.device == 'auto' else self.device.upper()
+        if device.split('.')[0] not in [name.split('.')[0] for name in core.available_devices]:
+            raise DeviceError('OpenVINO sees {}, not {!r}'.format(
+                ', '.join(core.available_devices), self.device))
+        try:
+            model = core.read_model(self.model_file.path)
+            if len(model.inputs) != 1 or model.inputs[0].element_type != ov.Type.u8:
+                raise ModelFileError('{} does not take one uint8 image (N, H, W, 3)'.format(
+                    self.model_file.path))
+            model.reshape({0: list(self.input_shape)})
+            if self.precision == 'int8':
+                _join_activations(model)
+            compiled = core.compile_model(model, device, self._configuration(device))
+        except RuntimeError as error:
+            if isinstance(error, BackendError):
+                raise
+            raise ModelFileError('OpenVINO cannot load {}: {}'.format(
+                self.model_file.path, str(error).strip().splitlines()[-1]))
+        self._device = ', '.join(compiled.get_property('EXECUTION_DEVICES'))
+        order = sorted(
+            range(len(compiled.outputs)), key=lambda i: -list(compiled.outputs[i].shape)[-1])
+        self._check_output_shapes([list(compiled.outputs[i].shape) for i in order])
+        self._input = np.zeros(self.input_shape, np.uint8)
+        self._maps = [np.zeros(shape, np.float32) for shape in self.output_shapes]
+        self._request = compiled.create_infer_request()
+        self._request.set_input_tensor(ov.Tensor(self._input, shared_memory=True))
+        for i, head in zip(order, self._maps):
+            self._request.set_output_tensor(i, ov.Tensor(head, shared_memory=True))
+
+    def _configuration(self, device):
+        configuration = {'PERFORMANCE_HINT': 'LATENCY'}
+        if device == 'CPU':
+            configuration['INFERENCE_NUM_THREADS'] = self.threads
+            # the camera driver and the middleware run on the same cores
+            configuration['ENABLE_CPU_PINNING'] = False
+            # left to itself OpenVINO takes bfloat16 where the CPU has it, and says nothing
+            configuration['INFERENCE_PRECISION_HINT'] = {
+                'bf16': 'bf16', 'fp16': 'f16'}.get(self.precision, 'f32')
+        elif self.precision == 'fp32':
+            configuration['INFERENCE_PRECISION_HINT'] = 'f32'
+        return configuration
+
+    def _infer(self, images):
+        np.copyto(self._input, images)
+        try:
+            self._request.infer()
+        except RuntimeError as error:
+            raise BackendError('OpenVINO failed: {}'.format(error))
+        return self._maps
+
+    def _describe(self):
+        if self._request is None:
+            return self.device, ''
+        return self._device.lower(), 'latency hint'
+
+    def _close(self):
+        self._request = None
+
+
+def _join_activations(model):
+    """
+    Let each activation read its convolution directly, where an int8 ONNX file rounds in between.
+
+    ONNX Runtime needs that rounding to run a convolution in int8; OpenVINO runs both as one
+    operation without it, which is faster and loses less.
+    """
+    for operation in model.get_ops():
+        if operation.get_type_name() not in ('PRelu', 'LeakyRelu', 'Relu'):
+            continue
+        source = operation.input_value(0).get_node()
+        while source.get_type_name() in _DEQUANTIZE:
+            source = source.input_value(0).get_node()
+        if source.get_type_name() == 'FakeQuantize':
+            operation.input(0).replace_source_output(source.input_value(0))
+    model.validate_nodes_and_infer_types()
+
+
+def _import():
+    try:
+        import openvino
+        openvino.Core  # noqa: B018 - an empty folder imports as well
+    except (ImportError, AttributeError) as error:
+        raise BackendMissing('OpenVINO cannot be imported ({}): {}'.format(
+            error, OpenVinoBackend.install_hint))
+    return openvino

@@ -1,0 +1,55 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images to quantize with: few, but of every kind that the camera meets."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from tsr_ros.vision.letterbox import letterbox
+
+SUFFIXES = ('.jpg', '.jpeg', '.png')
+
+
+def choose_images(folder: str | Path, count: int) -> list[Path]:
+    """
+    Choose up to `count` images of a folder that differ in light and in the classes they show.
+
+    Sorted by class (from YOLO labels in a neighbouring folder `labels`, where there is one) and
+    then by brightness, every n-th is taken: dark and bright, with each class and with none.
+    """
+    folder = Path(folder)
+    paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise ValueError(f'there is no image to calibrate with in {folder}')
+    if len(paths) <= count:
+        return paths
+    ranked = sorted(
+        tqdm(paths, desc='choose calibration images', unit='image', leave=False),
+        key=lambda path: (_rarest_class(path), _brightness(path)))
+    return [ranked[i] for i in np.linspace(0, len(ranked) - 1, count).round().astype(int)]
+
+
+def calibration_inputs(paths: list[Path], input_wh: tuple[int, int]) -> Iterator[np.ndarray]:
+    """Yield the network's input, (1, H, W, 3) uint8, for each image."""
+    for path in tqdm(paths, desc='calibrate', unit='image', leave=False):
+        image = cv2.imread(str(path))
+        if image is None:
+            raise ValueError(f'calibration image {path} cannot be read')
+        yield letterbox(image, input_wh)[0][None]
+
+
+def _rarest_class(path: Path) -> int:
+    labels = path.parent.parent / 'labels' / (path.stem + '.txt')
+    if not labels.is_file():
+        return -1
+    lines = labels.read_text().splitlines()
+    return max((int(line.split()[0]) for line in lines if line.strip()), default=-1)
+
+
+def _brightness(path: Path) -> float:
+    small = cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    return 0.0 if small is None else float(small.mean())
