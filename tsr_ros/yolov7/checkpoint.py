@@ -28,7 +28,6 @@ from tsr_ros.yolov7.network import Network, build_network, fuse
 
 FORMAT = 'tsr-weights-1'
 NORM_TENSORS = ('weight', 'bias', 'running_mean', 'running_var')
-LARGEST_FP16 = torch.finfo(torch.float16).max
 
 
 class CheckpointError(ValueError):
@@ -40,12 +39,14 @@ def save_weights(
     network: Network,
     labels: Sequence[str],
     input_wh: tuple[int, int] = (640, 640),
+    dtype: torch.dtype = torch.float16,
 ) -> None:
     """
     Write a network, fused or not, as deployed; the network itself stays as it is.
 
+    :param dtype: of the stored weights, float16 or float32
     :raises ValueError: where the labels are not as many as the classes or a weight is not finite
-        in fp16
+        in `dtype`
     """
     if len(labels) != network.num_classes:
         raise ValueError(f'{len(labels)} labels for a network of {network.num_classes} classes')
@@ -58,9 +59,9 @@ def save_weights(
             }
     fused = fuse(copy.deepcopy(network))
     for name, value in fused.state_dict().items():
-        if not (value.abs() <= LARGEST_FP16).all():
-            raise ValueError(f'{name} has values that fp16 cannot hold')
-        tensors[name] = value.half()
+        if not (value.abs() <= torch.finfo(dtype).max).all():
+            raise ValueError(f'{name} has values that {dtype} cannot hold')
+        tensors[name] = value.to(dtype)
     graph, outputs = deployment_graph(fused)
     metadata = {
         'format': FORMAT,
