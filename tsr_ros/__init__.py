@@ -4,5 +4,5 @@
 
 __version__ = '0.1.0'
 
-# Run from a checkout, the messages (tsr_ros.msg) are still those that the build generated and installed.
+# Run from a checkout, the messages (tsr_ros.msg) are still those that the build generated.
 __path__ = __import__('pkgutil').extend_path(__path__, __name__)
