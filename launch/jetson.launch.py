@@ -1,0 +1,58 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Recognise signs and lights on a Jetson: a Nano, or an Orin with board:=orin.
+
+ros2 launch tsr_ros jetson.launch.py camera:=csi
+
+The board's clocks and power are set with root's rights, so not from here. Once after each start:
+sudo nvpmodel -m 0 && sudo jetson_clocks    (Nano: 10 W, all four cores, highest clocks)
+"""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.conditions import LaunchConfigurationEquals
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+# The sensor's own 720p mode, converted to BGR before it leaves the camera's process; the queue
+# keeps the newest picture only.
+CSI_PIPELINE = (
+    'nvarguscamerasrc ! video/x-raw(memory:NVMM), width=1280, height=720, framerate=30/1 '
+    '! nvvidconv ! video/x-raw, format=BGRx ! videoconvert ! video/x-raw, format=BGR '
+    '! queue max-size-buffers=1 leaky=downstream')
+
+
+def generate_launch_description():
+    """Return a camera, if asked for, and the detector with the board's parameters."""
+    config = PathJoinSubstitution([
+        FindPackageShare('tsr_ros'), 'config', ['jetson_', LaunchConfiguration('board'), '.yaml']])
+    camera_topics = [('image_raw', LaunchConfiguration('image')),
+                     ('camera/image_raw', LaunchConfiguration('image'))]
+    return LaunchDescription([
+        DeclareLaunchArgument(
+            'board', default_value='nano', choices=['nano', 'orin'], description='The Jetson.'),
+        DeclareLaunchArgument(
+            'camera', default_value='none', choices=['none', 'csi', 'usb'],
+            description='Camera to start: csi needs the package gscam, usb v4l2_camera. '
+                        'none: another launch file starts it.'),
+        DeclareLaunchArgument(
+            'image', default_value='/camera/image_raw', description='Topic of the images.'),
+        DeclareLaunchArgument(
+            'params_file', default_value=config, description='YAML file with parameters.'),
+        Node(
+            package='gscam', executable='gscam_node', name='camera', output='screen',
+            parameters=[{'gscam_config': CSI_PIPELINE, 'frame_id': 'camera', 'sync_sink': False}],
+            remappings=camera_topics, condition=LaunchConfigurationEquals('camera', 'csi')),
+        Node(
+            package='v4l2_camera', executable='v4l2_camera_node', name='camera', output='screen',
+            parameters=[{'image_size': [1280, 720], 'camera_frame_id': 'camera'}],
+            remappings=camera_topics, condition=LaunchConfigurationEquals('camera', 'usb')),
+        IncludeLaunchDescription(
+            PythonLaunchDescriptionSource(PathJoinSubstitution(
+                [FindPackageShare('tsr_ros'), 'launch', 'detector.launch.py'])),
+            launch_arguments={'params_file': LaunchConfiguration('params_file'),
+                              'image': LaunchConfiguration('image')}.items()),
+    ])

@@ -1,0 +1,52 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Play a recording to the detector, at its own pace and on its own clock.
+
+ros2 launch tsr_ros replay.launch.py source:=film.mp4 rviz:=true
+"""
+
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    IncludeLaunchDescription,
+    RegisterEventHandler,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+
+def generate_launch_description():
+    """Return the player and the detector; when the recording ends, all of it ends."""
+    player = Node(
+        package='tsr_ros', executable='player_node', name='player_node', output='screen',
+        emulate_tty=True,
+        parameters=[{'source': ParameterValue(LaunchConfiguration('source'), value_type=str),
+                     'rate': ParameterValue(LaunchConfiguration('rate'), value_type=float),
+                     'loop': ParameterValue(LaunchConfiguration('loop'), value_type=bool)}],
+        remappings=[('image', LaunchConfiguration('image'))])
+    return LaunchDescription([
+        DeclareLaunchArgument(
+            'source', description='A rosbag2 folder, a video, or a folder of images.'),
+        DeclareLaunchArgument(
+            'rate', default_value='1.0', description='Times the pace of the recording.'),
+        DeclareLaunchArgument(
+            'loop', default_value='false', choices=['true', 'false'],
+            description='Start again at the end.'),
+        DeclareLaunchArgument(
+            'image', default_value='/camera/image_raw', description='Topic of the images.'),
+        player,
+        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[
+            EmitEvent(event=Shutdown(reason='the recording has ended'))])),
+        IncludeLaunchDescription(
+            PythonLaunchDescriptionSource(PathJoinSubstitution(
+                [FindPackageShare('tsr_ros'), 'launch', 'detector.launch.py'])),
+            launch_arguments={'use_sim_time': 'true', 'image': LaunchConfiguration('image'),
+                              'image_transport': 'compressed'}.items()),
+    ])
