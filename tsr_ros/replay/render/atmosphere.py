@@ -32,7 +32,7 @@ _ATMOSPHERES = {
     ('low_sun', 'clear'): Atmosphere(5_000, (1.0, 0.75, 0.5), None, 0, 0.16, 0.20, 8, _WARM),
     ('night', 'clear'): Atmosphere(4_000, (5e-4, 5e-4, 5e-4), None, 0.15, 0.07, 0.05, 22,
                                    _LAMPLIGHT),
-    ('night', 'rain'): Atmosphere(700, (1e-3, 1e-3, 1e-3), 250, 0.35, 0.10, 0.05, 22,
+    ('night', 'rain'): Atmosphere(700, (5e-3, 4.5e-3, 5e-3), 250, 0.35, 0.10, 0.05, 22,
                                   _LAMPLIGHT),
     ('night', 'fog'): Atmosphere(110, (0.010, 0.009, 0.008), 120, 0.9, 0.08, 0.05, 22,
                                  _LAMPLIGHT),

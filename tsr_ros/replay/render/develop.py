@@ -22,6 +22,7 @@ from tsr_ros.replay.render.wet_glass import add_drops, add_wiper
 from tsr_ros.replay.render.windscreen import Windscreen
 
 _NOISE = 11
+_APART = 23  # single views see the windscreen at moments far apart
 
 
 class LinearFrame(NamedTuple):
@@ -72,7 +73,7 @@ class Developer:
         if scene.weather == 'rain':
             light = add_rain(light, rng, scene.is_night)
         if self._windscreen is not None:
-            drops, wiper = self._windscreen.state(frame)
+            drops, wiper = self._windscreen.state(frame if continuous else _APART * frame)
             light = add_drops(light, drops)
             if wiper is not None:
                 light = add_wiper(light, wiper, self._plan['shutter_frames'] / scene.rate_hz)

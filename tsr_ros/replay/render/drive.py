@@ -25,7 +25,7 @@ from tsr_ros.replay.render.scene import Scene
 from tsr_ros.replay.render.sensor import encode_jpeg
 from tsr_ros.replay.render.textures import write_textures
 
-DEVELOPING_VERSION = 1
+DEVELOPING_VERSION = 2
 
 
 class RenderedFrame(NamedTuple):

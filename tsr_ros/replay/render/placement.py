@@ -43,13 +43,16 @@ def _random_placements(scene: Scene, first_m: float, last_m: float) -> list[Sign
     for i, class_id in enumerate(classes[:count]):
         at_m = first_m + _LEAD_M + spacing * (i + rng.uniform(-0.3, 0.3))
         hidden = 'none'
-        if class_id != LIGHT and rng.random() < 0.22:
+        if class_id != LIGHT and rng.random() < 0.3:
             hidden = rng.choice(('leaves', 'leaves', 'post'))
         old = rng.random() < 0.35
-        crooked = rng.random() < 0.3
+        crooked = rng.random() < 0.3 and class_id != LIGHT
+        faces = faces_of_class(class_id)
+        if class_id == LIGHT:
+            faces += ['light_green'] * 3  # cars drive on, so most lights let them
         placements.append(SignPlacement(
-            face=rng.choice(faces_of_class(class_id)), at_m=at_m,
-            side='left' if rng.random() < 0.18 else 'right',
+            face=rng.choice(faces), at_m=at_m,
+            side='left' if rng.random() < 0.25 else 'right',
             yaw_deg=rng.gauss(0, 4), tilt_deg=rng.gauss(0, 9 if crooked else 1.2),
             wear=rng.uniform(0.5, 1.0) if old else rng.uniform(0.0, 0.3), hidden_by=hidden))
     return placements

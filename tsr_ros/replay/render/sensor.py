@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 _READ_NOISE_E = 2.2
-_FULL_WELL_DAY_E = 2600.0
+_FULL_WELL_DAY_E = 5000.0
 _FULL_WELL_NIGHT_E = 2200.0
 _SMALLEST_WELL_E = 120.0
 _LOWEST_QUALITY = 20
@@ -26,7 +26,7 @@ def expose(linear: np.ndarray, gain: float, white_balance: tuple[float, float, f
     variance = np.maximum(signal, 0) / electrons + (_READ_NOISE_E / electrons) ** 2
     signal = signal + noise * np.sqrt(variance)
     picture = encode_srgb(tone_curve(np.maximum(signal, 0) * 0.8)).astype(np.float32)
-    picture += 0.35 * (picture - cv2.GaussianBlur(picture, (0, 0), 1.1))
+    picture += 0.2 * (picture - cv2.GaussianBlur(picture, (0, 0), 1.1))
     picture *= _vignette(*picture.shape[:2])
     return (np.clip(picture, 0, 1)[..., ::-1] * 255 + 0.5).astype(np.uint8)
 

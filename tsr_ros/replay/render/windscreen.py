@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_LANDING_PER_S = 95.0
+_LANDING_PER_S = 130.0
 _SMALLEST, _LARGEST, _MEAN_RADIUS = 0.0016, 0.0140, 0.0026
 _RUNNING_RADIUS = 0.0100   # larger drops are heavier than glass can hold
 _WIPE_EVERY_S, _WIPE_S = 1.9, 0.85

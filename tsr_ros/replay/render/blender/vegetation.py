@@ -66,7 +66,8 @@ def add_cover(plants: Plants, sign: dict[str, Any], road: Road) -> None:
         shape.tube((0, 0, 0), (0, 0, 6.5), 0.1, 0.08, 12)
         add_object(shape.mesh('pole', [plants.bark], smooth=True), place)
         return
-    beside = across + 0.55 * sign['size_m'][0] * outward
+    # seen from the lane, what stands before a sign appears farther out than the sign
+    beside = across + (0.4 * sign['size_m'][0] - 0.2) * outward
     x, y, z = road.point(before, beside, sign['up_m'] - 0.65)
     add_object(plants.bushes[sign['track_id'] % len(plants.bushes)], (x, y, z),
                (0, 0, sign['track_id']), 0.62)
