@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tsr_ros.training.dataset import DataError
+from tsr_ros.evaluation.dataset import DataError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from tsr_ros.evaluation.dataset import DataError, LabelledImage
 from tsr_ros.training import weather
 from tsr_ros.training.config import Stage
 from tsr_ros.training.copy_paste import cut_patches, paste
-from tsr_ros.training.dataset import DataError, LabelledImage
 from tsr_ros.training.geometry import (
     Sample,
     ViewRange,

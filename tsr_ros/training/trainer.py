@@ -15,8 +15,8 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from tsr_ros.evaluation.dataset import LabelledImage, read_dataset
 from tsr_ros.training.config import Stage, TrainingConfig
-from tsr_ros.training.dataset import LabelledImage, read_dataset
 from tsr_ros.training.loss import LossGains, yolov7_loss
 from tsr_ros.training.optimization import (
     AverageWeights,

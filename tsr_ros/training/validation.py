@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import torch
 
-from tsr_ros.training.dataset import LabelledImage
+from tsr_ros.evaluation.dataset import LabelledImage
 from tsr_ros.training.geometry import GREY, letterbox_scale
 from tsr_ros.training.samples import to_pixels
 from tsr_ros.yolov7.decode import decode_maps
