@@ -1,0 +1,101 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from tsr_ros.tracking.sign_tracker import SignTracker
+from tsr_ros.vision.detections import Detections
+
+STEP_NS = 100_000_000  # ten images a second
+
+
+def detections(*rows):
+    """Return Detections of rows (centre x, centre y, size, class, score)."""
+    xyxy = [(x - s / 2, y - s / 2, x + s / 2, y + s / 2) for x, y, s, _, _ in rows]
+    return Detections(np.array(xyxy, np.float32).reshape(-1, 4),
+                      np.array([row[4] for row in rows], np.float32),
+                      np.array([row[3] for row in rows], np.int32))
+
+
+def follow(tracker, frames, start_ns=1_000_000_000):
+    """Return for each frame the ids of its detections' tracks."""
+    return [[track.id for track in tracker.update(detections(*rows), start_ns + i * STEP_NS)]
+            for i, rows in enumerate(frames)]
+
+
+@pytest.mark.parametrize(('frames', 'ids'), [
+    ([], []),
+    ([[]], [[]]),
+    ([[], []], [[], []]),
+    # stands still
+    ([[(50, 50, 20, 0, .9)]] * 3, [['1']] * 3),
+    # two that keep their places, given in another order
+    ([[(50, 50, 20, 0, .9), (90, 50, 20, 0, .8)], [(90, 50, 20, 0, .9), (50, 50, 20, 0, .8)]],
+     [['1', '2'], ['2', '1']]),
+    # moves by more than its size each time: the second step is expected
+    ([[(100, 50, 20, 0, .9)], [(130, 50, 22, 0, .9)], [(160, 50, 24, 0, .9)]], [['1']] * 3),
+    # a sudden jump of more than its size is another sign
+    ([[(100, 50, 20, 0, .9)]] * 2 + [[(150, 50, 20, 0, .9)]], [['1'], ['1'], ['2']]),
+    # another size is another sign
+    ([[(100, 50, 20, 0, .9)], [(100, 50, 50, 0, .9)]], [['1'], ['2']]),
+    # missed once, found again where it was expected
+    ([[(100, 50, 20, 0, .9)], [(110, 50, 20, 0, .9)], [], [(130, 50, 20, 0, .9)]],
+     [['1'], ['1'], [], ['1']]),
+    # taken for another class in between, still the same sign
+    ([[(50, 50, 20, 0, .9)], [(50, 50, 20, 2, .5)], [(50, 50, 20, 0, .9)]], [['1']] * 3),
+    # two classes at one place: each keeps to its own
+    ([[(50, 50, 20, 0, .9), (52, 50, 20, 2, .9)], [(52, 50, 20, 2, .9), (50, 50, 20, 0, .9)]],
+     [['1', '2'], ['2', '1']]),
+    # away for 0.7 s, more than the timeout of 0.6 s
+    ([[(50, 50, 20, 0, .9)]] + [[]] * 6 + [[(50, 50, 20, 0, .9)]], [['1']] + [[]] * 6 + [['2']]),
+])
+def test_signs_are_followed(frames, ids):
+    assert follow(SignTracker(), frames) == ids
+
+
+@pytest.mark.parametrize(('seen', 'confirmed_at'), [
+    ('1', None),
+    ('11', None),
+    ('111', 2),
+    ('10101', 4),
+    ('11001', 4),     # three of the newest five
+    ('100110', 4),
+    ('1001001', None),  # never three of five
+])
+def test_three_of_five_images_confirm(seen, confirmed_at):
+    tracker = SignTracker(confirm_hits=3, confirm_window=5)
+    for i, bit in enumerate(seen):
+        rows = [(50, 50, 20, 0, .9)] if bit == '1' else []
+        tracker.update(detections(*rows), (i + 1) * STEP_NS)
+    track, = tracker.tracks
+    assert track.confirmed == (confirmed_at is not None)
+    assert track.confirmed_ns == (0 if confirmed_at is None else (confirmed_at + 1) * STEP_NS)
+
+
+def test_what_a_track_tells():
+    tracker = SignTracker()
+    for i, (x, class_id, score) in enumerate([(50, 2, .5), (52, 0, .9), (54, 2, .3)]):
+        tracker.update(detections((x, 40, 20, class_id, score)), (i + 1) * STEP_NS)
+    tracker.update(detections(), 4 * STEP_NS)
+    track, = tracker.tracks
+    np.testing.assert_array_equal(track.xyxy, [44, 30, 64, 50])  # the newest
+    assert (track.hits, track.class_id) == (3, 0)  # 0.9 in sum against 0.8
+    assert track.score == pytest.approx(.3)
+    assert (track.first_seen_ns, track.last_seen_ns) == (STEP_NS, 3 * STEP_NS)
+    assert tracker.tracks == [track]  # still followed, not seen now
+
+
+@pytest.mark.parametrize('jump_ns', [-STEP_NS, 10_000_000_000])
+def test_a_jump_in_time_begins_a_new_scene(jump_ns):
+    tracker = SignTracker()
+    stamp_ns = 20_000_000_000
+    first, = tracker.update(detections((50, 50, 20, 0, .9)), stamp_ns)
+    second, = tracker.update(detections((50, 50, 20, 0, .9)), stamp_ns + jump_ns)
+    assert (first.id, second.id) == ('1', '2')
+    assert tracker.tracks == [second]
+
+
+@pytest.mark.parametrize('rules', [(0, 5, 1.0), (6, 5, 1.0), (3, 5, 0.0)])
+def test_impossible_rules_are_refused(rules):
+    with pytest.raises(ValueError):
+        SignTracker(*rules)
