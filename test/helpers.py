@@ -41,7 +41,7 @@ def square_image(squares, resolution_wh=(160, 96), ground=(30, 30, 30)):
 
 
 def write_small_model(folder, num_classes=5, input_wh=(160, 96), name=NAME):
-    """Write weights.safetensors, fp32.onnx and manifest.yaml of the network that finds squares."""
+    """Write the network that finds squares: weights, fp32.onnx, fp32.tflite, manifest.yaml."""
     return _write_model(folder, name, *_square_network(num_classes), num_classes, input_wh)
 
 
@@ -105,6 +105,13 @@ def _write_model(folder, name, graph, outputs, tensors, num_classes, input_wh):
         files.append({
             'format': 'onnx', 'precision': 'fp32', 'path': f'{name}/fp32.onnx',
             'data': [{'path': f'{name}/weights.safetensors'}]})
+    try:
+        from tsr_ros.export.tflite import build_tflite
+    except ImportError:
+        pass
+    else:
+        (folder / name / 'fp32.tflite').write_bytes(build_tflite(read_network(str(weights))))
+        files.append({'format': 'tflite', 'precision': 'fp32', 'path': f'{name}/fp32.tflite'})
     write_manifest(folder, name, {
         'architecture': name, 'input_wh': list(input_wh), 'labels': labels, 'anchors': ANCHORS,
         'strides': STRIDES, 'licence': 'Apache-2.0', 'data': 'made by hand', 'files': files})

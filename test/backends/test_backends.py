@@ -14,11 +14,6 @@ from tsr_ros.backends.factory import BACKENDS, backend_class, backend_status, cr
 
 INSTALLED = sorted(name for name, status in backend_status().items() if not status.problem)
 ON_CPU = [name for name in INSTALLED if not name.startswith('tensorrt')]
-MODEL_FILES = {'pytorch': 'weights.safetensors'}
-
-
-def model_path(folder, name):
-    return str(folder / 'small' / MODEL_FILES.get(name, 'fp32.onnx'))
 
 
 @pytest.mark.parametrize('name', ON_CPU)
@@ -101,9 +96,8 @@ def test_other_input_is_refused(small_models, name, images):
 def test_a_damaged_model_file_is_refused(small_models, tmp_path, name, damage):
     folder = tmp_path / 'models'
     shutil.copytree(str(small_models), str(folder))
-    path = model_path(folder, name)
     model_file = create_backend(name, 'small', models_dir=folder).model_file
-    with open(path, 'r+b') as file:
+    with open(model_file.path, 'r+b') as file:
         if damage == 'foreign':
             file.write(b'not a model, but as long as one')
         else:

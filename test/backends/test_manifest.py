@@ -31,7 +31,7 @@ def test_models_and_their_files(small_models):
     assert entry.labels == LABELS
     assert entry.input_wh == (160, 96)
     assert [(file.format, file.precision) for file in entry.files] == [
-        ('torch', 'fp32'), ('onnx', 'fp32')]
+        ('torch', 'fp32'), ('onnx', 'fp32'), ('tflite', 'fp32')]
 
 
 @pytest.mark.parametrize(('content', 'message'), [

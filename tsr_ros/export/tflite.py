@@ -179,9 +179,9 @@ class _Builder:
     def _conv(self, index: int, node: dict) -> None:
         if node['groups'] != 1:
             raise ValueError(f'{node["name"]}: grouped convolutions are not exported to TFLite')
-        weight = self.network.tensors[node['name'] + '.weight'].astype(np.float32)
+        weight = self.network.tensors[node['name'] + '.weight']
         weight = weight.transpose(0, 2, 3, 1)  # output, height, width, input
-        bias = self.network.tensors[node['name'] + '.bias'].astype(np.float32)
+        bias = self.network.tensors[node['name'] + '.bias']
         head = index in self.network.outputs
         source, shape = node['inputs'][0], self.shapes[node['inputs'][0]]
         scale = None if self.scales is None else (
@@ -229,8 +229,12 @@ class _Builder:
         return padded, shape, schema.Padding.VALID
 
     def float_weights(self, name: str, weight: np.ndarray, bias: np.ndarray) -> list[int]:
+        """Add weights as they are stored; those of fp16 are widened when the file is loaded."""
         result = []
         for suffix, values in ('.weight', weight), ('.bias', bias):
+            if values.dtype != np.float16:  # such as the first ones, into which / 255 is folded
+                result.append(self.tensor(name + suffix, values.shape, _TYPE.FLOAT32, values))
+                continue
             stored = self.tensor(name + suffix + '_fp16', values.shape, _TYPE.FLOAT16, values)
             result.append(self.tensor(name + suffix, values.shape, _TYPE.FLOAT32))
             self.operator(_OP.DEQUANTIZE, [stored], result[-1])
@@ -238,6 +242,7 @@ class _Builder:
 
     def int8_weights(self, name: str, weight: np.ndarray, bias: np.ndarray,
                      scale: Scale) -> list[int]:
+        weight, bias = weight.astype(np.float32), bias.astype(np.float32)
         scales = np.maximum(np.abs(weight).max(axis=(1, 2, 3)), 1e-8) / 127
         zeros = [0] * len(scales)
         stored = np.round(weight / scales[:, None, None, None])
