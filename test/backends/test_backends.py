@@ -69,6 +69,10 @@ def test_contract(small_models, name):
 def test_another_size_and_batch(small_models, name):
     backend = create_backend(
         name, 'small', threads=1, batch=2, models_dir=small_models, input_wh=(192, 128))
+    if name == 'tflite':
+        with pytest.raises(ModelFileError, match='made for images of 160 x 96, not 192 x 128'):
+            backend.load()
+        return
     with backend:
         backend.load()
         images = np.stack([square_image([(20, 30, 16, 0)], (192, 128)),
@@ -77,6 +81,23 @@ def test_another_size_and_batch(small_models, name):
         assert maps[0].shape == (2, 30, 16, 24)
         assert maps[0][0, 4].max() > 3  # the objectness of the square
         assert maps[0][1, 4].max() < -3
+
+
+@pytest.mark.parametrize('name', ON_CPU)
+def test_a_batch_gives_what_its_images_give_alone(random_models, name):
+    images = np.random.RandomState(0).randint(0, 256, (3, 96, 160, 3)).astype(np.uint8)
+    results = []
+    for batch in 1, 3:
+        with create_backend(
+                name, 'random', threads=1, batch=batch, models_dir=random_models) as backend:
+            backend.load()
+            results.append([
+                [head.copy() for head in backend.infer(images[i:i + batch])]
+                for i in range(0, 3, batch)])
+    alone, together = results
+    for i in range(3):
+        for one, all_ in zip(alone[i], together[0]):
+            np.testing.assert_allclose(all_[i:i + 1], one, atol=1e-4)
 
 
 @pytest.mark.parametrize('name', ON_CPU)

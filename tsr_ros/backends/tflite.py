@@ -33,9 +33,7 @@ class TfliteBackend(Backend):
             if len(details) != 1 or details[0]['dtype'] != np.uint8:
                 raise ModelFileError('{} does not take one uint8 image (N, H, W, 3)'.format(
                     self.model_file.path))
-            if tuple(details[0]['shape']) != self.input_shape:
-                interpreter.resize_tensor_input(details[0]['index'], self.input_shape)
-            interpreter.allocate_tensors()
+            self._allocate(interpreter, details[0])
         except (ValueError, RuntimeError) as error:
             if isinstance(error, BackendError):
                 raise
@@ -53,6 +51,18 @@ class TfliteBackend(Backend):
         self._maps = [np.zeros(shape, np.float32) for shape in self.output_shapes]
         self._interpreter = interpreter
 
+    def _allocate(self, interpreter, images):
+        """Ask for buffers of our batch; the file's own width and height cannot be changed."""
+        found = tuple(int(side) for side in images['shape'])
+        if found[1:] != self.input_shape[1:]:
+            raise ModelFileError(
+                '{} is made for images of {} x {}, not {} x {}: a TensorFlow Lite file has one '
+                'size; export the weights for the other'.format(
+                    self.model_file.path, found[2], found[1], *self.model_file.input_wh))
+        if found != self.input_shape:
+            interpreter.resize_tensor_input(images['index'], self.input_shape)
+        interpreter.allocate_tensors()
+
     def _infer(self, images):
         interpreter = self._interpreter
         try:
@@ -68,7 +78,10 @@ class TfliteBackend(Backend):
         return self._maps
 
     def _describe(self):
-        return 'cpu', 'XNNPACK'
+        # there is no public way to ask
+        operations = getattr(self._interpreter, '_get_ops_details', list)()
+        parts = sum(operation['op_name'] == 'DELEGATE' for operation in operations)
+        return 'cpu', '{} parts of the graph run by XNNPACK'.format(parts) if parts else ''
 
     def _close(self):
         self._interpreter = None
