@@ -1,9 +1,12 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Reading data in YOLO layout: images/, labels/, split.csv and, for some, labelled_classes.csv.
+Reading data in YOLO layout: images/ and labels/, divided by split.csv or by folders in both.
 
-A line of a label file is: class, centre x, centre y, width, height, as shares of the image.
+split.csv has the columns image and split, and may have light_condition; without it the images of
+a split lie in images/SPLIT. classes.txt or data.yaml names the classes; labelled_classes.csv lists
+the classes that are labelled, for images where some are not. A line of a label file is: class,
+centre x, centre y, width, height, as shares of the image.
 """
 
 from __future__ import annotations
@@ -12,7 +15,11 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
+import yaml
+
+from tsr_ros.vision.image_codecs import ImageError, check_complete
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 
@@ -28,6 +35,51 @@ class LabelledImage(NamedTuple):
     class_id: np.ndarray  # (N,) int
     boxes: np.ndarray  # (N, 4) float32 centre x, centre y, width, height as shares
     labelled: np.ndarray  # (C,) bool: whether all objects of the class are labelled
+    condition: str = ''  # of light and weather, '' where not known
+
+
+def read_image(path: Path) -> np.ndarray:
+    """
+    Return an image (H, W, 3) uint8 BGR, upright where the file says how.
+
+    :raises DataError: where it cannot be read, is no image or is cut short
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+        check_complete(data)
+    except OSError as error:
+        raise DataError(f'{path}: cannot be read: {error.strerror}') from None
+    except ImageError as error:
+        raise DataError(f'{path}: {error}') from None
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None:
+        raise DataError(f'{path}: not an image that can be read')
+    return image
+
+
+def read_class_names(folder: Path) -> list[str] | None:
+    """
+    Return the names of the classes, from classes.txt or data.yaml; None where neither has them.
+
+    :raises DataError: for a file that does not have the form expected, or two that differ
+    """
+    listed, named = None, None
+    path = folder / 'classes.txt'
+    if path.exists():
+        listed = [line.strip() for line in _read_text(path).splitlines() if line.strip()]
+    path = folder / 'data.yaml'
+    if path.exists():
+        try:
+            named = yaml.safe_load(_read_text(path))['names']
+            if isinstance(named, dict):
+                named = [named[i] for i in range(len(named))]
+            named = [str(name) for name in named]
+        except (yaml.YAMLError, KeyError, TypeError):
+            raise DataError(f'{path}: expected `names` with a list of the classes') from None
+    if listed and named and listed != named:
+        raise DataError(f'{path}: names {named}, but classes.txt has {listed}')
+    return listed or named
 
 
 def read_labels(path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +90,7 @@ def read_labels(path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
         area or outside the image; with file and line number
     """
     class_ids, boxes = [], []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(_read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         where = f'{path}:{number}'
@@ -46,7 +98,7 @@ def read_labels(path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
             class_id, *box = (float(word) for word in line.split())
         except ValueError:
             raise DataError(f'{where}: expected five numbers, found {line!r}') from None
-        if len(box) != 4 or not np.isfinite(box).all():
+        if len(box) != 4 or not np.isfinite([class_id, *box]).all():
             raise DataError(f'{where}: expected five finite numbers, found {line!r}')
         if class_id != int(class_id) or not 0 <= class_id < num_classes:
             raise DataError(f'{where}: class {class_id:g} is not one of 0 to {num_classes - 1}')
@@ -64,50 +116,50 @@ def read_labels(path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
 
 def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """Return the rows of a CSV file that must have these columns."""
-    with path.open(newline='') as file:
-        reader = csv.DictReader(file)
-        missing = set(columns) - set(reader.fieldnames or ())
-        if missing:
-            raise DataError(f'{path}: no column {sorted(missing)}: found {reader.fieldnames}')
-        return list(reader)
+    reader = csv.DictReader(_read_text(path).splitlines())
+    missing = set(columns) - set(reader.fieldnames or ())
+    if missing:
+        raise DataError(f'{path}: no column {sorted(missing)}: found {reader.fieldnames}')
+    return list(reader)
 
 
 def read_dataset(folder: Path, split: str | None, num_classes: int) -> list[LabelledImage]:
     """
-    Return the images of a split, or all where `split` is None or the folder has no split.csv.
+    Return the images of a split, or all of the folder where `split` is None.
 
     An image without a label file has no objects only if its label file is there and empty.
 
     :raises DataError: for what is missing or wrong, with file and line
     """
-    images = {
-        path.stem: path
-        for path in sorted((folder / 'images').glob('*'))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    }
-    if not images:
-        raise DataError(f'{folder / "images"}: no images')
-    stems = list(images)
+    folder = Path(folder)
+    if not (folder / 'images').is_dir():
+        raise DataError(f'{folder}: no folder images; expected images/ and labels/')
     split_file = folder / 'split.csv'
-    if split is not None and split_file.exists():
-        rows = read_table(split_file, ('image', 'split'))
+    rows = read_table(split_file, ('image', 'split')) if split_file.exists() else []
+    by_folder = split is not None and not rows
+    subfolder = split if by_folder else ''
+    if by_folder and not (folder / 'images' / split).is_dir():
+        raise DataError(f'{folder}: no split {split!r}: neither split.csv nor images/{split}')
+    images = _find_images(folder / 'images' / subfolder)
+    stems = list(images)
+    if split is not None and rows:
         stems = [Path(row['image']).stem for row in rows if row['split'] == split]
         if not stems:
             known = sorted({row['split'] for row in rows})
             raise DataError(f'{split_file}: no image of split {split!r}: there are {known}')
+    conditions = {Path(row['image']).stem: row.get('light_condition') or '' for row in rows}
     labelled = read_labelled_classes(folder, num_classes)
     everything = np.ones(num_classes, bool)
     dataset = []
     for stem in stems:
         if stem not in images:
             raise DataError(f'{split_file}: image {stem!r} is not in {folder / "images"}')
-        label_file = folder / 'labels' / f'{stem}.txt'
+        label_file = folder / 'labels' / subfolder / f'{stem}.txt'
         if not label_file.exists():
             raise DataError(f'{label_file}: missing; an image without objects has an empty file')
         class_id, boxes = read_labels(label_file, num_classes)
-        dataset.append(
-            LabelledImage(images[stem], class_id, boxes, labelled.get(stem, everything))
-        )
+        dataset.append(LabelledImage(images[stem], class_id, boxes, labelled.get(stem, everything),
+                                     conditions.get(stem, '')))
     return dataset
 
 
@@ -126,3 +178,24 @@ def read_labelled_classes(folder: Path, num_classes: int) -> dict[str, np.ndarra
             raise DataError(f'{path}:{number}: {row["labelled_classes"]!r}: {error}') from None
         labelled[Path(row['image']).stem] = flags
     return labelled
+
+
+def _find_images(folder: Path) -> dict[str, Path]:
+    """Return the images of a folder by their stem."""
+    images = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            continue
+        if path.stem in images:
+            raise DataError(f'{path}: {images[path.stem].name} has the same labels')
+        images[path.stem] = path
+    if not images:
+        raise DataError(f'{folder}: no images ({", ".join(IMAGE_SUFFIXES)})')
+    return images
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding='utf-8')
+    except UnicodeDecodeError as error:
+        raise DataError(f'{path}: not text: {error}') from None

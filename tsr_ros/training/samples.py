@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tsr_ros.evaluation.dataset import DataError, LabelledImage
+from tsr_ros.evaluation.dataset import LabelledImage
 from tsr_ros.training import weather
 from tsr_ros.training.config import Stage
 from tsr_ros.training.copy_paste import cut_patches, paste
@@ -27,14 +26,6 @@ from tsr_ros.training.geometry import (
 
 FOCUS_SHARE = 0.85  # of crops that are taken around an object
 MOST_PASTED = 3
-
-
-def read_image(path: object) -> np.ndarray:
-    """Return an image (H, W, 3) uint8 BGR; DataError where it cannot be read."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DataError(f'{path}: not an image that can be read')
-    return image
 
 
 def to_pixels(item: LabelledImage, image: np.ndarray) -> np.ndarray:

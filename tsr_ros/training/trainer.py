@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from tsr_ros.evaluation.dataset import LabelledImage, read_dataset
+from tsr_ros.evaluation.dataset import LabelledImage, read_dataset, read_image
 from tsr_ros.training.config import Stage, TrainingConfig
 from tsr_ros.training.loss import LossGains, yolov7_loss
 from tsr_ros.training.optimization import (
@@ -23,7 +23,7 @@ from tsr_ros.training.optimization import (
     learning_rate_share,
     make_optimizer,
 )
-from tsr_ros.training.samples import EpochBatches, Samples, collate, read_image
+from tsr_ros.training.samples import EpochBatches, Samples, collate
 from tsr_ros.training.state import load_state, save_state
 from tsr_ros.training.validation import validate
 from tsr_ros.yolov7.checkpoint import load_weights, save_weights

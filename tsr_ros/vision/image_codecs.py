@@ -82,10 +82,7 @@ def decode_compressed(data):
     data = bytes(data)
     if not data:
         raise ImageError('compressed image is empty')
-    if data.startswith(b'\xff\xd8'):
-        _check_jpeg(data)
-    elif data.startswith(b'\x89PNG'):
-        _check_png(data)
+    check_complete(data)
     try:
         image = cv2.imdecode(
             np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -95,6 +92,14 @@ def decode_compressed(data):
         raise ImageError('compressed image cannot be decoded; its {} bytes start with {}'.format(
             len(data), data[:4].hex()))
     return image
+
+
+def check_complete(data):
+    """Raise ImageError for the bytes of a JPEG or PNG that is cut short or damaged."""
+    if data.startswith(b'\xff\xd8'):
+        _check_jpeg(data)
+    elif data.startswith(b'\x89PNG'):
+        _check_png(data)
 
 
 def _check_jpeg(data):
