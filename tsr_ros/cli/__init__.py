@@ -1,45 +1,60 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command line `tsr`: one module a command, imported when its command is given."""
+"""
+The command line `tsr`: one module a command, imported when its command is given.
 
-from __future__ import annotations
+`doctor` and `models`, and this file with them, also run on the robot's Python 3.6.
+"""
 
 import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
 
 from tsr_ros import __version__
 
 # command: (module in this folder, one line of help). A module has configure(parser), which adds
 # arguments, run(args), which returns the exit status, and ERRORS: exceptions whose text is meant
 # for the user.
-COMMANDS: dict[str, tuple[str, str]] = {
+COMMANDS = {
+    'doctor': ('doctor', 'say what runs on this computer and why the rest does not'),
+    'models': ('models', 'list the models and their files'),
 }
+ON_ROBOT = ('doctor', 'models')
+OTHERS_NEED = (3, 10)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 good, 1 failed, 2 not understood, 130 Ctrl-C."""
+def main(argv=None):
+    """
+    Run a command and return its exit status.
+
+    0 good, 1 failed or not all was good, 2 not understood, 130 interrupted (Ctrl-C). `argv` are
+    the words after `tsr`; those that Python was started with if None.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         'tsr', description='Traffic sign and light recognition with YOLOv7.')
     parser.add_argument('--version', action='version', version=f'tsr {__version__}')
-    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND')
+    commands.required = True
     module = None
     for name, (module_name, help_line) in COMMANDS.items():
         command = commands.add_parser(name, help=help_line, description=help_line)
         if words and words[0] == name:
+            if name not in ON_ROBOT and sys.version_info < OTHERS_NEED:
+                command.error('this command needs Python {}.{}'.format(*OTHERS_NEED))
             module = importlib.import_module(f'.{module_name}', __name__)
             module.configure(command)
     args = parser.parse_args(words)
     try:
-        return module.run(args)
+        status = module.run(args)
+        sys.stdout.flush()  # a reader that has gone is noticed here, not at exit
+        return status
     except BrokenPipeError:
         # the reader (`tsr … | head`) has gone; nothing more can be said, at exit neither
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (*module.ERRORS, OSError) as error:
+    except module.ERRORS + (OSError,) as error:
         print(f'tsr {args.command}: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
