@@ -19,7 +19,7 @@ from tsr_ros.replay.render.placement import place_distractors, place_signs
 from tsr_ros.replay.render.road import Road
 from tsr_ros.replay.render.scene import Scene
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 _SHUTTER_S = {'day': 0.008, 'low_sun': 0.006, 'night': 0.022}
 _PAINTS = 6
 

@@ -92,7 +92,10 @@ def _facade(night: bool) -> bpy.types.Material:
         lit = g.math('GREATER_THAN', chance.outputs[0], 0.72)
         inputs['Emission Color'] = g.mix(chance.outputs[1], (1, 0.62, 0.28, 1),
                                          (0.9, 0.85, 0.7, 1))
-        inputs['Emission Strength'] = g.times(window, lit, 0.35)
+        # no two rooms have the same lamp, and curtains let through more here and less there
+        lamp = g.node('SeparateColor', {0: chance.outputs[1]}).outputs[2]
+        curtain = g.scaled(g.noise(place, 2.2, 2), 1.6, 0.2)
+        inputs['Emission Strength'] = g.times(window, lit, curtain, g.scaled(lamp, 0.2, 0.04))
     finish_surface(g, g.node('BsdfPrincipled', inputs))
     material.cycles.emission_sampling = 'NONE'
     return material

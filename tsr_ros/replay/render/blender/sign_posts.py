@@ -127,14 +127,14 @@ def _retroreflection(g: NodeGraph, reflectivity: float) -> Value:
     x, y, z = g.separate(camera.outputs['View Vector'])
     distance = camera.outputs['View Distance']
     azimuth, elevation = g.math('ARCTAN2', x, z), g.math('ARCTAN2', y, z)
-    sideways = g.math('DIVIDE', azimuth, 0.42)
+    sideways = g.math('DIVIDE', azimuth, 0.5)
     beam = g.times(g.exp(g.times(sideways, sideways, -1.0)),
                    g.scaled(g.inverted(g.smoothstep(elevation, -0.005, 0.03)), 0.91, 0.09))
     geometry = g.node('NewGeometry')
     cosine = g.math('MAXIMUM', g.node(
         'VectorMath', {0: geometry.outputs['Incoming'], 1: geometry.outputs['Normal']},
         operation='DOT_PRODUCT').outputs['Value'], 0.0)
-    falling = g.math('DIVIDE', 700.0 * reflectivity, g.scaled(distance, distance, 60.0))
+    falling = g.math('DIVIDE', 1100.0 * reflectivity, g.scaled(distance, distance, 60.0))
     return g.times(beam, cosine, cosine, falling, g.node('LightPath').outputs['Is Camera Ray'])
 
 
