@@ -1,0 +1,162 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Results as rows of text: for the terminal, and for the report's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tsr_ros.benchmark.study import BACKENDS, LATENCIES
+from tsr_ros.benchmark.worker import NAIVE
+
+MAX_LOSS = 0.01  # of mAP@0.5: what a recommended precision may cost
+REFERENCE = NAIVE  # ratios are to its case of the same model
+
+
+def format_ms(value: float | None) -> str:
+    """Return milliseconds with three digits that count, or a dash."""
+    if value is None:
+        return '–'
+    if value >= 100:
+        return f'{value:.0f}'
+    return f'{value:.1f}' if value >= 10 else f'{value:.2f}'
+
+
+def find_case(result: Mapping[str, Any], model: str, backend: str,
+              precision: str = 'fp32') -> dict[str, Any] | None:
+    """Return a case of batch 1, or None."""
+    return next((case for case in result['cases'] if case['batch'] == 1 and (
+        case['model'], case['backend'], case['precision']) == (model, backend, precision)), None)
+
+
+def is_on_cpu(case: Mapping[str, Any]) -> bool:
+    """Tell whether a case ran on the processor, not on an accelerator."""
+    return 'cpu' in case['device'].lower()
+
+
+def models(result: Mapping[str, Any]) -> list[str]:
+    """Return the models measured, in their order."""
+    return list(dict.fromkeys(case['model'] for case in result['cases']))
+
+
+def loss(case: Mapping[str, Any]) -> float | None:
+    """Return what a case loses of fp32's mAP@0.5, or None where one is not known."""
+    if case.get('map50') is None or case.get('map50_fp32') is None:
+        return None
+    return case['map50_fp32'] - case['map50']
+
+
+HEADINGS = ('backend', 'precision', 'batch', 'lowest', 'average', 'highest', 'median', 'p95',
+            'p99', 'ratio', 'floor', 'image to boxes', 'ratio', 'images/s', 'memory MB',
+            'mAP@0.5', 'disturbed')
+
+
+def case_rows(result: Mapping[str, Any], model: str) -> list[tuple[str, ...]]:
+    """
+    Return a row for each case of a model, as HEADINGS names them, fastest first.
+
+    Times are of the network unless it says image to boxes, in milliseconds; ratios are to
+    PyTorch eager fp32 with the usual pre- and postprocessing.
+    """
+    reference = find_case(result, model, REFERENCE)
+    cases = sorted((case for case in result['cases'] if case['model'] == model),
+                   key=lambda case: (case['batch'],
+                                     case['statistics']['inference']['median_ms']))
+    rows = []
+    for case in cases:
+        network, total = case['statistics']['inference'], case['statistics']['total']
+        one = case['batch'] == 1
+        rows.append((
+            case['backend'], case['precision'], str(case['batch']),
+            *(format_ms(network[key]) for key in ('lowest_ms', 'average_ms', 'highest_ms',
+                                                  'median_ms', 'p95_ms', 'p99_ms')),
+            _ratio(network, reference, 'inference') if one else '–',
+            format_ms(case['floor_ms']), format_ms(total['median_ms']) if one else '–',
+            _ratio(total, reference, 'total') if one else '–',
+            f'{1000 * case["batch"] / total["median_ms"]:.1f}', f'{case["resident_mb"]:.0f}',
+            '–' if case.get('map50') is None else f'{case["map50"]:.3f}',
+            f'{case["disturbed_bursts"]} of {case["bursts"]}'))
+    return rows
+
+
+def _ratio(statistics: Mapping[str, float], reference: Mapping[str, Any] | None,
+           part: str) -> str:
+    if reference is None:
+        return '–'
+    return f'{statistics["median_ms"] / reference["statistics"][part]["median_ms"]:.2f}'
+
+
+def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 2) -> str:
+    """Return aligned columns, the first `left` of them flush left."""
+    widths = [max(len(row[k]) for row in (headings, *rows)) for k in range(len(headings))]
+    return '\n'.join('  '.join(
+        word.ljust(width) if k < left else word.rjust(width)
+        for k, (word, width) in enumerate(zip(row, widths))).rstrip()
+        for row in (headings, *rows))
+
+
+def recommend(result: Mapping[str, Any], model: str, max_loss: float = MAX_LOSS) -> str:
+    """Return which backend and precision to deploy on this computer, in a sentence and why."""
+    cases = [case for case in result['cases'] if case['model'] == model and case['batch'] == 1
+             and case['backend'] != NAIVE]
+    if not cases:
+        return f'No backend ran {model} here.'
+    good = [case for case in cases if case['precision'] == 'fp32' or (
+        loss(case) is not None and loss(case) <= max_loss)]
+    ranked = sorted(good or cases, key=lambda case: case['statistics']['total']['median_ms'])
+    best = ranked[0]
+    median = best['statistics']['total']['median_ms']
+    text = (f'Deploy {model} with backend {best["backend"]} in {best["precision"]}: '
+            f'{format_ms(median)} ms from image to boxes, {1000 / median:.0f} images a second')
+    reference = find_case(result, model, REFERENCE)
+    if reference:
+        ratio = reference['statistics']['total']['median_ms'] / median
+        text += f', {ratio:.1f} times as fast as PyTorch as most scripts use it'
+    cost = loss(best)
+    if best['precision'] != 'fp32' and cost is not None:
+        text += (f'; it costs {100 * cost:.1f} points of mAP@0.5' if cost > 0
+                 else '; it costs nothing of mAP@0.5')
+    unknown = [case for case in cases if case['precision'] != 'fp32' and loss(case) is None
+               and case['statistics']['total']['median_ms'] < median]
+    if unknown:
+        text += (f'. Faster, but of unknown accuracy: '
+                 f'{", ".join(case["backend"] + " " + case["precision"] for case in unknown)}')
+    return text + '.'
+
+
+def study_rows(result: Mapping[str, Any], model: str) -> list[tuple[str, ...]]:
+    """
+    Return the study's table with this computer's columns beside it, times in milliseconds.
+
+    Each cell is 'average (lowest to highest)', as the study gives AV, LV and HV. Ours are the
+    network in fp32 on the CPU, and on an accelerator in its fastest precision.
+    """
+    machines = list(dict.fromkeys(entry.machine for entry in LATENCIES))
+    rows = []
+    for runtime, backends in BACKENDS.items():
+        cells = {entry.machine: _span(entry.average_ms, entry.lowest_ms, entry.highest_ms)
+                 for entry in LATENCIES if entry.runtime == runtime}
+        cases = [case for case in result['cases'] if case['model'] == model
+                 and case['backend'] in backends and case['batch'] == 1]
+        on_cpu = [case for case in cases if is_on_cpu(case) and case['precision'] == 'fp32']
+        elsewhere = sorted((case for case in cases if not is_on_cpu(case)),
+                           key=lambda case: case['statistics']['inference']['median_ms'])
+        ours = []
+        for found in (on_cpu, elsewhere):
+            statistics = found[0]['statistics']['inference'] if found else None
+            ours.append('–' if statistics is None else _span(
+                statistics['average_ms'], statistics['lowest_ms'], statistics['highest_ms']))
+        rows.append((runtime, *(cells.get(machine, '–') for machine in machines), *ours))
+    return rows
+
+
+def study_headings() -> tuple[str, ...]:
+    """Return the headings of `study_rows`."""
+    machines = list(dict.fromkeys(entry.machine for entry in LATENCIES))
+    return ('runtime', *(f'study: {machine}' for machine in machines), 'here: CPU',
+            'here: accelerator')
+
+
+def _span(average: float, lowest: float, highest: float) -> str:
+    return f'{format_ms(average)} ({format_ms(lowest)} to {format_ms(highest)})'
