@@ -19,6 +19,11 @@ from tsr_ros import __version__
 COMMANDS = {
     'doctor': ('doctor', 'say what runs on this computer and why the rest does not'),
     'models': ('models', 'list the models and their files'),
+    'detect': ('detect', 'find signs and lights in images, folders, films and recordings'),
+    'benchmark': ('benchmark', 'time every runtime on this computer'),
+    'export': ('export', 'make the files that each runtime reads, and measure them'),
+    'train': ('train', 'train a network, go on with a run, or compare runs'),
+    'bag': ('bag', 'render, import, look into, export and replay recordings'),
 }
 ON_ROBOT = ('doctor', 'models')
 OTHERS_NEED = (3, 10)

@@ -11,6 +11,8 @@ from tsr_ros.evaluation.ground_truth import GroundTruth
 from tsr_ros.vision.image_codecs import decode_compressed
 
 JPEG_QUALITY = 90
+# JPEG and PNG: what sensor_msgs/CompressedImage names
+_STORED_AS_THEY_ARE = (b'\xff\xd8\xff', b'\x89PNG')
 
 
 class Frame(NamedTuple):
@@ -18,7 +20,7 @@ class Frame(NamedTuple):
 
     name: str                                # of its file, or of the source with a number
     stamp_ns: int                            # nanoseconds, never 0
-    compressed: bytes | None                 # the JPEG or PNG file as it was stored, or None
+    compressed: bytes | None                 # the image file as it was stored, or None
     decode: Callable[[], np.ndarray] | None  # gives the BGR picture where there is no such file
     ground_truth: GroundTruth | None         # None: not known; empty: nothing is there
 
@@ -39,7 +41,9 @@ class Frame(NamedTuple):
 
         :raises ImageError: where it is damaged and has to be encoded.
         """
-        return self.compressed if self.compressed is not None else encode_jpeg(self.bgr())
+        if self.compressed is not None and self.compressed.startswith(_STORED_AS_THEY_ARE):
+            return self.compressed
+        return encode_jpeg(self.bgr())
 
 
 def encode_jpeg(bgr: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:

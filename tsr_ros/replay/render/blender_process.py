@@ -6,20 +6,22 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import tsr_ros
-from tsr_ros.replay.render.files import write_json
+from tsr_ros.replay.files import write_json
 
 PYTHON_VARIABLE = 'TSR_BLENDER_PYTHON'
 _DEFAULT_PYTHON = Path.home() / '.cache/tsr_ros/blender/bin/python'
 _MODULE = 'tsr_ros.replay.render.blender'
+_REQUIREMENTS = ('bpy', 'OpenEXR')
 _HOW_TO_GET = f"""rendering needs Blender as a Python module (bpy 5.0.1, Python 3.11, about 1 GB):
     python3.11 -m venv ~/.cache/tsr_ros/blender
     ~/.cache/tsr_ros/blender/bin/pip install bpy==5.0.1 OpenEXR==3.5.3
-or set {PYTHON_VARIABLE} to the Python of a virtual environment that has both"""
+or set {PYTHON_VARIABLE} to the Python of an environment that has both"""
 
 
 class BlenderMissingError(RuntimeError):
@@ -31,21 +33,32 @@ class BlenderError(RuntimeError):
 
 
 def find_blender_python() -> str:
-    """Return the Python that can import bpy.
+    """Return the Python that can import bpy: the one configured, the usual one or this one.
 
-    :raises BlenderMissingError: none is configured, or it lacks bpy or OpenEXR
+    :raises BlenderMissingError: there is none, or it lacks bpy or OpenEXR
     """
-    python = os.environ.get(PYTHON_VARIABLE) or str(_DEFAULT_PYTHON)
+    python = os.environ.get(PYTHON_VARIABLE)
+    if python is None and not _DEFAULT_PYTHON.is_file() and not _missing(sys.executable):
+        return sys.executable
+    python = python or str(_DEFAULT_PYTHON)
     if not Path(python).is_file():
         raise BlenderMissingError(f'{python} does not exist: {_HOW_TO_GET}')
-    found = subprocess.run(
-        [python, '-c', 'import importlib.util as u; '
-         'print(*(n for n in ("bpy", "OpenEXR") if u.find_spec(n) is None))'],
-        capture_output=True, text=True, check=False)
-    if found.returncode != 0 or found.stdout.strip():
-        missing = found.stdout.strip() or found.stderr.strip()
+    missing = _missing(python)
+    if missing:
         raise BlenderMissingError(f'{python} lacks {missing}: {_HOW_TO_GET}')
     return python
+
+
+def _missing(python: str) -> str:
+    """Return what a Python lacks for rendering, or why it does not start; '' if nothing."""
+    try:
+        found = subprocess.run(
+            [python, '-c', 'import importlib.util as u, sys; '
+             'print(*(n for n in sys.argv[1:] if u.find_spec(n) is None))', *_REQUIREMENTS],
+            capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f'the right to be started ({error.strerror})'
+    return found.stdout.strip() or (found.stderr.strip() if found.returncode else '')
 
 
 def linear_file(folder: Path, frame: int) -> Path:

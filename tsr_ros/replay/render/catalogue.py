@@ -4,7 +4,7 @@
 
 from typing import NamedTuple
 
-LABELS = ('prohibition', 'obligation', 'warning', 'recommendation', 'light')
+# in the order of tsr_ros.evaluation.ground_truth.LABELS
 PROHIBITION, OBLIGATION, WARNING, RECOMMENDATION, LIGHT = range(5)
 
 

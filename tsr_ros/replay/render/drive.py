@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
+from tsr_ros.replay.files import write_atomically, write_json
 from tsr_ros.replay.render.atmosphere import atmosphere_of
 from tsr_ros.replay.render.blender_process import linear_file, render_linear
 from tsr_ros.replay.render.develop import Developer, read_linear
-from tsr_ros.replay.render.files import write_atomically, write_json
 from tsr_ros.replay.render.ground_truth import Label, label_frame
 from tsr_ros.replay.render.plan import make_plan, plan_key
 from tsr_ros.replay.render.projection import optical_pose

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tsr_ros.evaluation.ground_truth import GroundTruth
 from tsr_ros.replay.render.fog import transmission
 from tsr_ros.replay.render.plates import object_vertices
 from tsr_ros.replay.render.projection import (
@@ -109,6 +111,15 @@ def label_frame(plan: dict[str, Any], camera: dict[str, Any], object_index: np.n
             1.0 if visibility_m is None
             else float(transmission(math.hypot(*position_m), visibility_m))))
     return labels
+
+
+def recognisable(labels: Iterable[Label]) -> GroundTruth:
+    """Return what a detector can be asked to find; tracks are named after face and number."""
+    labels = [label for label in labels if label.is_recognisable]
+    return GroundTruth.of(
+        [label.xyxy for label in labels], [label.class_id for label in labels],
+        [f'{label.face}_{label.track_id}' for label in labels],
+        [label.position_m for label in labels], [label.visibility for label in labels])
 
 
 def mask_box(object_index: np.ndarray, track_id: int) -> np.ndarray | None:

@@ -5,20 +5,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tqdm import tqdm
 
+from tsr_ros.evaluation.ground_truth import LABELS
+from tsr_ros.replay.files import write_atomically
+from tsr_ros.replay.label_files import data_yaml, label_text
 from tsr_ros.replay.render.atmosphere import atmosphere_of
 from tsr_ros.replay.render.blender_process import linear_file, render_linear
-from tsr_ros.replay.render.catalogue import LABELS
 from tsr_ros.replay.render.develop import Developer, read_linear
-from tsr_ros.replay.render.files import write_atomically
-from tsr_ros.replay.render.ground_truth import Label, label_frame
+from tsr_ros.replay.render.ground_truth import label_frame, recognisable
 from tsr_ros.replay.render.plan import make_view_plan
 from tsr_ros.replay.render.scene import Scene
 from tsr_ros.replay.render.sensor import encode_jpeg
@@ -44,8 +43,7 @@ def render_images(folder: str | Path, count: int, work: str | Path, seed: int = 
     folder, work = Path(folder), Path(work).expanduser().resolve()
     for kind in ('images', 'labels'):
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / 'data.yaml', yaml.safe_dump(
-        {'train': 'images', 'names': dict(enumerate(LABELS))}, sort_keys=False).encode())
+    write_atomically(folder / 'data.yaml', data_yaml(LABELS).encode())
     with tqdm(total=count, unit='image', disable=not progress) as bar:
         for first in range(0, count, VIEWS_PER_SCENE):
             views = min(VIEWS_PER_SCENE, count - first)
@@ -63,19 +61,6 @@ def image_scene(seed: int, resolution_wh: tuple[int, int], samples: int) -> Scen
                  weather=weather, visibility_m=visibility_m, random_signs=20,
                  billboards=rng.randint(0, 5), round_lamps=rng.randint(0, 6),
                  cars_ahead=rng.randint(0, 2), cars_oncoming=rng.randint(0, 3))
-
-
-def yolo_lines(labels: Sequence[Label], resolution_wh: Sequence[int]) -> str:
-    """Return a label file's text; only what can be recognised is in it."""
-    width, height = resolution_wh
-    lines = []
-    for label in labels:
-        if label.is_recognisable:
-            x0, y0, x1, y1 = label.xyxy
-            lines.append(f'{label.class_id} {(x0 + x1) / 2 / width:.6f} '
-                         f'{(y0 + y1) / 2 / height:.6f} {(x1 - x0) / width:.6f} '
-                         f'{(y1 - y0) / height:.6f}\n')
-    return ''.join(lines)
 
 
 def _render_views(scene: Scene, views: int, folder: Path, work: Path, threads: int,
@@ -99,6 +84,6 @@ def _render_views(scene: Scene, views: int, folder: Path, work: Path, threads: i
             write_atomically(folder / 'images' / f'{names[view]}.jpg',
                              encode_jpeg(picture, scene.jpeg_quality))
             write_atomically(folder / 'labels' / f'{names[view]}.txt',
-                             yolo_lines(labels, scene.resolution_wh).encode())
+                             label_text(recognisable(labels), scene.resolution_wh).encode())
             linear_file(light, view).unlink()
             bar.update()

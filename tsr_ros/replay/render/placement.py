@@ -8,7 +8,8 @@ import math
 import random
 from typing import Any
 
-from tsr_ros.replay.render.catalogue import FACES, LABELS, LIGHT, faces_of_class
+from tsr_ros.evaluation.ground_truth import LABELS
+from tsr_ros.replay.render.catalogue import FACES, LIGHT, faces_of_class
 from tsr_ros.replay.render.road import Road
 from tsr_ros.replay.render.scene import Scene, SignPlacement
 

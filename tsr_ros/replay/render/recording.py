@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from tsr_ros.evaluation.ground_truth import GroundTruth
 from tsr_ros.replay.bag import BagWriter
 from tsr_ros.replay.frame import Frame
 from tsr_ros.replay.messages import CAMERA_FRAME, transform
 from tsr_ros.replay.render.drive import RenderedFrame, render_drive
+from tsr_ros.replay.render.ground_truth import recognisable
 from tsr_ros.replay.render.projection import focal_length_px
 from tsr_ros.replay.render.scene import Scene
 
@@ -22,18 +22,20 @@ LICENCE = 'Apache-2.0'
 
 
 def record_drive(scene: Scene, bag: str | Path, work: str | Path, overwrite: bool = False,
-                 threads: int = 0, progress: bool = True) -> Path:
+                 threads: int = 0, keep_light: bool = True, command: list[str] | None = None,
+                 progress: bool = True) -> Path:
     """Render a drive and write it as a recording; `bag` appears once it is complete.
 
     Frames that an earlier, interrupted call finished in `work` are not rendered again. The
-    recording's metadata holds the whole scene description.
+    recording's metadata holds the whole scene description. Parameters as of `render_drive`.
 
     :raises BagError, BlenderMissingError, BlenderError: see there
     """
-    metadata = {'condition': scene.name, 'source': 'rendered', 'licence': LICENCE,
+    metadata = {'condition': scene.condition, 'source': 'rendered', 'licence': LICENCE,
                 'scene': json.dumps(dataclasses.asdict(scene))}
     with BagWriter(bag, metadata=metadata, overwrite=overwrite) as writer:
-        write_frames(writer, scene, render_drive(scene, work, threads, progress=progress))
+        write_frames(writer, scene, render_drive(scene, work, threads, keep_light, command,
+                                                 progress))
     return Path(bag)
 
 
@@ -43,15 +45,6 @@ def write_frames(writer: BagWriter, scene: Scene, frames: Iterable[RenderedFrame
     for frame in frames:
         writer.write_frame(
             Frame(f'{scene.name}:{frame.number}', frame.stamp_ns, frame.jpeg, None,
-                  ground_truth(frame)), focal_px=focal_px)
+                  recognisable(frame.labels)), focal_px=focal_px)
         writer.write('/tf', transform(frame.stamp_ns, MAP_FRAME, CAMERA_FRAME, frame.position,
                                       frame.orientation_xyzw), frame.stamp_ns)
-
-
-def ground_truth(frame: RenderedFrame) -> GroundTruth:
-    """Return what a detector can be asked to find in a frame."""
-    labels = [label for label in frame.labels if label.is_recognisable]
-    return GroundTruth.of(
-        [label.xyxy for label in labels], [label.class_id for label in labels],
-        [f'{label.face}_{label.track_id}' for label in labels],
-        [label.position_m for label in labels], [label.visibility for label in labels])

@@ -80,6 +80,15 @@ class Scene:
         return max(1, round(self.length_s * self.rate_hz))
 
     @property
+    def condition(self) -> str:
+        """Light and weather in a word, by which results are grouped: night_rain, clear_day."""
+        if self.is_night:
+            return 'night' if self.weather == 'clear' else f'night_{self.weather}'
+        if self.weather != 'clear':
+            return self.weather
+        return 'clear_day' if self.time_of_day == 'day' else self.time_of_day
+
+    @property
     def is_night(self) -> bool:
         """True when headlamps and street lamps are the light."""
         return self.time_of_day == 'night'
@@ -115,9 +124,10 @@ _CHOICES = {
 _MAX_SIDE_PX = 8192
 
 
-def read_scene(path: str | Path) -> Scene:
+def read_scene(path: str | Path, changes: dict[str, Any] | None = None) -> Scene:
     """Read and check a scene file; its name is the file's stem unless the file gives one.
 
+    :param changes: settings that replace the file's
     :raises SceneError: unreadable file, no mapping, unknown key, or a value out of range
     """
     path = Path(path)
@@ -131,7 +141,7 @@ def read_scene(path: str | Path) -> Scene:
         raise SceneError(f'{path}: expected a mapping of settings, e.g. "weather: rain"')
     values.setdefault('name', path.stem)
     try:
-        return parse_scene(values)
+        return parse_scene({**values, **(changes or {})})
     except SceneError as error:
         raise SceneError(f'{path}: {error}') from error
 

@@ -10,9 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from tsr_ros.replay.files import write_atomically
 from tsr_ros.replay.render.advertisements import draw_advertisement
 from tsr_ros.replay.render.faces import draw_face
-from tsr_ros.replay.render.files import write_atomically
 from tsr_ros.replay.render.wear import worn
 
 
