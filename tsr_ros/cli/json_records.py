@@ -1,0 +1,58 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""JSON objects, written one after another as they come."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import TracebackType
+
+
+class JsonLines:
+    """Each object in a line of its own on standard output, there as soon as it is known."""
+
+    def write(self, record: dict) -> None:
+        """Write an object."""
+        print(json.dumps(record, ensure_ascii=False), flush=True)
+
+    def __enter__(self) -> JsonLines:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class JsonArrayFile:
+    """
+    A file with one JSON array, one object a line.
+
+    It grows as `<path>.part` and gets its name when it is whole. After an error or Ctrl-C the
+    part stays, as an array of what there was until then, and an older file stays too.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.part = self.path.with_name(self.path.name + '.part')
+        self.count = 0
+
+    def write(self, record: dict) -> None:
+        """Append an object."""
+        # in one go, so that Ctrl-C finds either all or nothing of it written
+        self._file.write((',\n' if self.count else '\n') + json.dumps(record, ensure_ascii=False))
+        self.count += 1
+
+    def __enter__(self) -> JsonArrayFile:
+        self._file = self.part.open('w', encoding='utf-8')
+        self._file.write('[')
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        with self._file:
+            self._file.write('\n]\n')
+        if kind is None:
+            self.part.replace(self.path)
+        else:
+            print(f'{self.count} results until then are in {self.part}', file=sys.stderr)
