@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tsr_ros.evaluation.dataset import DataError
+from tsr_ros.training.settings import check_keys, check_types, replace_value
+
+PRECISIONS = ('bf16', 'fp16', 'fp32')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,30 +27,36 @@ class Stage:
     batch: int = 16
     scale: tuple[float, float] = (0.5, 1.5)
     paste: float = 0.0  # probability that signs are pasted in
-    mixup: float = 0.0
+    mixup: float = 0.0  # probability that another image shines through
+    weather: float = 1.0  # factor on the probabilities of weather, light, lens and sensor
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.view not in ('mosaic', 'whole', 'crop'):
             raise DataError(f"a stage's view is mosaic, whole or crop, not {self.view!r}")
         if self.size % 32:
             raise DataError(f"a stage's size is divisible by 32, not {self.size}")
+        if self.batch < 1:
+            raise DataError(f"a stage's batch is at least 1, not {self.batch}")
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise DataError(f"a stage's scale goes from small to large, not {self.scale}")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
     """A training run."""
 
-    data: tuple[Path, ...]
     labels: tuple[str, ...]
+    data: tuple[Path, ...] = ()
     architecture: str = 'yolov7-tiny'
     weights: Path | None = None  # to start from
     extra_data: tuple[Path, ...] = ()  # for training only, whole
     epochs: int = 100
     time_limit_min: float | None = None  # ends the schedule early, its decay complete
-    input_size: int = 640
+    input_size: int = 640  # of the deployed network, and of validation
     stages: tuple[Stage, ...] = (Stage(until=1.0),)
-    nominal_batch: int = 64
-    optimizer: str = 'sgd'
+    nominal_batch: int = 64  # images whose gradients are added up for one step
+    optimizer: str = 'sgd'  # or adamw
     learning_rate: float = 0.01
     final_learning_rate: float = 0.1  # as a share of learning_rate
     momentum: float = 0.937
@@ -59,31 +69,50 @@ class TrainingConfig:
     gain_classes: float = 0.02
     max_gradient_norm: float = 10.0
     validate_every: int = 2
-    workers: int = 1
-    threads: int = 0
-    precision: str = 'bf16'
+    workers: int = 1  # processes that make samples
+    threads: int = 0  # of the network on a CPU; 0: as many as PyTorch takes
+    precision: str = 'bf16'  # or fp16, fp32
+    image_memory_gb: float = 8.0  # decoded images up to this stay in memory
+    tensorboard: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self)
+        for name in ('epochs', 'validate_every', 'nominal_batch'):
+            if getattr(self, name) < 1:
+                raise DataError(f'{name} is at least 1, not {getattr(self, name)}')
+        if self.precision not in PRECISIONS:
+            raise DataError(f'precision is one of {", ".join(PRECISIONS)}, not {self.precision!r}')
+        if self.input_size % 32:
+            raise DataError(f'input_size is divisible by 32, not {self.input_size}')
         if self.optimizer not in ('sgd', 'adamw'):
             raise DataError(f'optimizer is sgd or adamw, not {self.optimizer!r}')
         if not self.stages or self.stages[-1].until != 1.0:
             raise DataError('the last stage lasts until 1.0, the end of the run')
 
 
-def read_config(path: Path) -> TrainingConfig:
-    """
-    Return the run a YAML file describes; its relative paths start from the current folder.
-
-    :raises DataError: for a key that is not known or a value of the wrong kind
-    """
+def read_values(path: Path) -> dict[str, Any]:
+    """Return the settings in a YAML file as they stand there."""
     try:
         values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f'{path}: not YAML: {error}') from None
     if not isinstance(values, dict):
         raise DataError(f'{path}: expected keys and values')
+    return values
+
+
+def read_config(path: Path, changes: dict[str, Any] | None = None) -> TrainingConfig:
+    """
+    Return the run a YAML file describes; its relative paths start from the current folder.
+
+    :param changes: settings that replace the file's; 'stages.0.batch' is that of the first stage
+    :raises DataError: for a key that is not known or a value of the wrong kind
+    """
+    values = read_values(path)
     try:
+        for key, value in (changes or {}).items():
+            replace_value(values, key, value)
         return config_from(values)
     except (DataError, TypeError, ValueError) as error:
         raise DataError(f'{path}: {error}') from None
@@ -95,10 +124,12 @@ def config_from(values: dict[str, Any]) -> TrainingConfig:
     check_keys(values, TrainingConfig, 'the run')
     for key in ('data', 'extra_data'):
         if key in values:
-            paths = [values[key]] if isinstance(values[key], str) else values[key]
+            paths = values[key] if isinstance(values[key], list | tuple) else [values[key]]
             values[key] = tuple(Path(path) for path in paths)
     if values.get('weights') is not None:
         values['weights'] = Path(values['weights'])
+    if not isinstance(values['labels'], list):
+        raise DataError(f'labels is a list of names, not {values["labels"]!r}')
     values['labels'] = tuple(values['labels'])
     if 'stages' in values:
         stages = []
@@ -111,12 +142,17 @@ def config_from(values: dict[str, Any]) -> TrainingConfig:
     return TrainingConfig(**values)
 
 
-def check_keys(values: dict[str, Any], kind: type, what: str) -> None:
-    """Raise DataError for a key that `kind` does not have or needs and is not given."""
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = set(values) - set(fields)
-    if unknown:
-        raise DataError(f'{what} has no setting {sorted(unknown)}: there are {sorted(fields)}')
-    needed = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
-    if needed - set(values):
-        raise DataError(f'{what} needs the settings {sorted(needed - set(values))}')
+def plain_values(config: TrainingConfig) -> dict[str, Any]:
+    """Return a run as values that YAML can hold, its paths absolute."""
+    values = {}
+    for name, value in dataclasses.asdict(config).items():
+        if name in ('data', 'extra_data'):
+            value = [os.path.abspath(path) for path in value]
+        elif name == 'weights' and value is not None:
+            value = os.path.abspath(value)
+        elif name == 'stages':
+            value = [{**stage, 'scale': list(stage['scale'])} for stage in value]
+        elif name == 'labels':
+            value = list(value)
+        values[name] = value
+    return values

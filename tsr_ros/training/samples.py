@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ from tsr_ros.training.geometry import (
 
 FOCUS_SHARE = 0.85  # of crops that are taken around an object
 MOST_PASTED = 3
+MIXUP_BETA = (8.0, 8.0)  # shares near a half: both images' objects stay visible
 
 
 def to_pixels(item: LabelledImage, image: np.ndarray) -> np.ndarray:
@@ -40,6 +42,21 @@ def class_frequencies(items: Sequence[LabelledImage], num_classes: int) -> np.nd
     for item in items:
         counts[np.unique(item.class_id)] += 1
     return np.maximum(counts, 1) / max(len(items), 1)
+
+
+def mix(first: Sample, second: Sample, share: float) -> Sample:
+    """
+    Return two samples laid over one another, the objects of both; `share` is the first's.
+
+    Zhang et al., 'mixup: Beyond Empirical Risk Minimization', 2018, with whole labels as in
+    Zhang et al., 'Bag of Freebies for Training Object Detection Neural Networks', 2019.
+    """
+    return Sample(
+        cv2.addWeighted(first.image, share, second.image, 1 - share, 0),
+        np.concatenate((first.class_id, second.class_id)),
+        np.concatenate((first.boxes, second.boxes)),
+        first.labelled & second.labelled,
+    )
 
 
 class Samples(Dataset):
@@ -105,10 +122,11 @@ class Samples(Dataset):
     def draw(self, rng: np.random.Generator, index: int) -> Sample:
         """Return a sample without its weather."""
         stage = self.stage
-        if stage.view == 'mosaic':
-            sample = self.mosaic(rng, index)
-        else:
-            sample = self.view(rng, index)
+        take = self.mosaic if stage.view == 'mosaic' else self.view
+        sample = take(rng, index)
+        if stage.mixup and rng.random() < stage.mixup:
+            other = int(rng.choice(len(self.items), p=self.weights))
+            sample = mix(sample, take(rng, other), rng.beta(*MIXUP_BETA))
         if self.patches and rng.random() < stage.paste:
             count = int(rng.integers(1, MOST_PASTED + 1))
             sample = paste(rng, sample, self.patches, self.patch_weights, count)
@@ -171,15 +189,21 @@ class EpochBatches:
 
     def __init__(self, samples: Samples, batch: int, rank: int = 0, ranks: int = 1) -> None:
         self.samples, self.batch, self.rank, self.ranks = samples, batch, rank, ranks
+        self.first = 0
+
+    @property
+    def total(self) -> int:
+        """The number of batches in a whole epoch; images left over wait for the next one."""
+        return max(len(self.samples) // (self.batch * self.ranks), 1)
 
     def __len__(self) -> int:
-        return max(len(self.samples) // (self.batch * self.ranks), 1)
+        return self.total - self.first
 
     def __iter__(self):
         """Yield lists of (epoch, place, index)."""
         order = self.samples.order()
         keys = [(self.samples.epoch, place, int(index)) for place, index in enumerate(order)]
-        for k in range(len(self)):
+        for k in range(self.first, self.total):
             start = (k * self.ranks + self.rank) * self.batch
             yield keys[start : start + self.batch]
 

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from tsr_ros.training.files import whole_file
 from tsr_ros.training.optimization import AverageWeights
 
 FORMAT = 'tsr-training-1'
@@ -45,12 +46,10 @@ def save_state(
         'format': FORMAT,
         'progress': json.dumps({**progress, 'average_updates': average.updates}),
     }
-    temporary = path.with_name(f'.{path.name}.part')
-    try:
-        save_file(tensors, temporary, metadata)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as part:
+        save_file(tensors, part, metadata)
+        with part.open('rb') as file:  # on the disk before it takes the old one's name
+            os.fsync(file.fileno())
 
 
 def load_state(
@@ -59,7 +58,7 @@ def load_state(
     """
     Fill network, average and optimizer from a file and return its progress.
 
-    :raises StateError: for a damaged file or one of another network
+    :raises StateError: for a damaged file or one of another network or optimizer
     """
     try:
         with safe_open(path, 'pt') as file:
@@ -76,9 +75,18 @@ def load_state(
             index, _, key = name.partition('.')
             values.setdefault(int(index), {})[key] = value
         optimizer.load_state_dict({**optimizer.state_dict(), 'state': values})
+        lay_out_like_weights(optimizer)
     except (SafetensorError, RuntimeError, KeyError, json.JSONDecodeError) as error:
         raise StateError(f'{path}: {error}') from None
     return progress
+
+
+def lay_out_like_weights(optimizer: torch.optim.Optimizer) -> None:
+    """Give the optimizer's tensors the memory layout that they had when they were made."""
+    for parameter, values in optimizer.state.items():
+        for key, value in values.items():
+            if torch.is_tensor(value) and value.shape == parameter.shape:
+                values[key] = torch.empty_like(parameter).copy_(value)
 
 
 def strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

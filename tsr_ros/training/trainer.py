@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import math
 import time
 from pathlib import Path
@@ -15,76 +15,146 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from tsr_ros.evaluation.dataset import LabelledImage, read_dataset, read_image
+from tsr_ros.evaluation.dataset import (
+    DataError,
+    LabelledImage,
+    read_class_names,
+    read_dataset,
+)
 from tsr_ros.training.config import Stage, TrainingConfig
+from tsr_ros.training.images import Images
+from tsr_ros.training.interruption import Interruption, ignore_interrupt
 from tsr_ros.training.loss import LossGains, yolov7_loss
 from tsr_ros.training.optimization import (
     AverageWeights,
     learning_rate_share,
     make_optimizer,
 )
+from tsr_ros.training.ranks import Ranks
+from tsr_ros.training.records import LOSS_PARTS, Record
+from tsr_ros.training.run_folder import RunFolder, TrainingError
 from tsr_ros.training.samples import EpochBatches, Samples, collate
 from tsr_ros.training.state import load_state, save_state
-from tsr_ros.training.validation import validate
-from tsr_ros.yolov7.checkpoint import load_weights, save_weights
-from tsr_ros.yolov7.network import build_network
+from tsr_ros.training.validation import average_precisions, detect
+from tsr_ros.yolov7.checkpoint import load_weights
+from tsr_ros.yolov7.network import Network, build_network
 
-PRECISIONS = {'bf16': torch.bfloat16, 'fp16': torch.float16, 'fp32': None}
-
-LOSS_PARTS = ('loss', 'box', 'objectness', 'classes', 'positives')
-COLUMNS = ('epoch', 'step', 'minutes', 'images_per_s', 'learning_rate', *LOSS_PARTS, 'map50')
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; says why and what is kept."""
+DTYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16, 'fp32': None}
 
 
 class Trainer:
-    """One run, in a folder of its own."""
+    """
+    One run, in a folder of its own.
 
-    def __init__(self, config: TrainingConfig, folder: Path, resume: bool = False) -> None:
-        self.config, self.folder = config, folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self.state_path = folder / 'state.safetensors'
+    Single process, one machine and fixed threads given, weights depend on the settings alone, not
+    on when the run was interrupted and resumed. A time limit makes them depend on the clock.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        folder: Path,
+        resume: bool = False,
+        ranks: Ranks = Ranks(0, 1, torch.device('cpu')),  # noqa: B008
+    ) -> None:
+        self.config, self.ranks, self.device = config, ranks, ranks.device
+        self.folder = RunFolder(folder, config)
+        self.state_path = self.folder.state_path
         if self.state_path.exists() and not resume:
             raise TrainingError(
                 f'{folder} holds a run already: resume it or choose another folder'
             )
+        if config.time_limit_min and ranks.count > 1:
+            raise DataError('time_limit_min serves a single process: their clocks differ')
         if config.threads:
             torch.set_num_threads(config.threads)
         cv2.setNumThreads(0)
-        torch.manual_seed(config.seed)
-        self.device = 'cuda' if torch.cuda.is_available() else 'cpu'
         self.num_classes = len(config.labels)
-        if config.weights:
-            self.network = load_weights(config.weights, for_training=True)
-        else:
-            self.network = build_network(config.architecture, self.num_classes)
+        self.read_data()
+        torch.manual_seed(config.seed)
+        self.network = self.new_network()
         self.network.to(self.device, memory_format=torch.channels_last)
         self.average = AverageWeights(self.network, config.ema_decay, config.ema_steps)
         self.optimizer = make_optimizer(self.network, config)
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, enabled=config.precision == 'fp16'
+        )
         self.epoch, self.step, self.elapsed_s, self.best = 0, 0, 0.0, -1.0
+        self.batch, self.sums = 0, np.zeros(len(LOSS_PARTS))  # of the epoch under way
+        self.stage_number: int | None = None  # of an epoch under way
+        self.history: list[Record] = []
         if self.state_path.exists():
-            progress = load_state(
-                self.state_path, self.network, self.average, self.optimizer
-            )
-            self.epoch, self.step = progress['epoch'], progress['step']
-            self.elapsed_s, self.best = progress['elapsed_s'], progress['best']
-        self.read_data()
+            self.restore()
         self.started = time.monotonic() - self.elapsed_s
+        self.model = ranks.wrap(self.network)
+        if ranks.is_first:
+            self.folder.prepare(self.network, self.epoch)
 
     def read_data(self) -> None:
-        """Read labels and images; all of them stay in memory, which worker processes share."""
+        """Read and check labels and images."""
+        config = self.config
+        if not config.data:
+            raise DataError('no data: name a folder in the settings or with --data')
         self.items: list[LabelledImage] = []
-        for folder in self.config.data:
-            self.items += read_dataset(folder, 'train', self.num_classes)
-        for folder in self.config.extra_data:
-            self.items += read_dataset(folder, None, self.num_classes)
         self.val_items: list[LabelledImage] = []
-        for folder in self.config.data:
+        for folder in (*config.data, *config.extra_data):
+            names = read_class_names(folder)
+            if names and tuple(names) != config.labels:
+                raise DataError(
+                    f'{folder} has the classes {names}, the settings {list(config.labels)}'
+                )
+        for folder in config.data:
+            self.items += read_dataset(folder, 'train', self.num_classes)
             self.val_items += read_dataset(folder, 'val', self.num_classes)
-        self.images = [read_image(item.path) for item in tqdm(self.items, 'reading', leave=False)]
-        self.val_images = [read_image(item.path) for item in self.val_items]
+        for folder in config.extra_data:
+            self.items += read_dataset(folder, None, self.num_classes)
+        largest = max(stage.batch for stage in config.stages)
+        if self.ranks.count > 1 and len(self.items) < largest * self.ranks.count:
+            raise DataError(
+                f'{len(self.items)} images do not fill a batch of {largest} for each of '
+                f'{self.ranks.count} processes'
+            )
+        show, room = self.ranks.is_first, config.image_memory_gb
+        self.images = Images([item.path for item in self.items], room, show)
+        self.val_images = Images([item.path for item in self.val_items], room / 4, show)
+
+    def new_network(self) -> Network:
+        """Return the network to start from."""
+        config = self.config
+        if config.weights is None:
+            try:
+                return build_network(config.architecture, self.num_classes)
+            except ValueError as error:
+                raise DataError(str(error)) from None
+        network = load_weights(config.weights, for_training=True)
+        if network.num_classes != self.num_classes:
+            raise DataError(
+                f'{config.weights} has {network.num_classes} classes, the settings have '
+                f'{self.num_classes} labels'
+            )
+        if network.architecture != config.architecture:
+            raise DataError(
+                f'{config.weights} is a {network.architecture}, the settings ask for '
+                f'{config.architecture}'
+            )
+        return network
+
+    def restore(self) -> None:
+        """Go back to where the run stopped."""
+        progress = load_state(self.state_path, self.network, self.average, self.optimizer)
+        self.epoch, self.step = progress['epoch'], progress['step']
+        self.elapsed_s, self.best = progress['elapsed_s'], progress['best']
+        self.batch = progress.get('batch', 0)
+        self.sums = np.array(progress.get('sums', self.sums))
+        self.stage_number = progress.get('stage')
+        self.history = progress.get('history', [])
+        if progress.get('scaler'):
+            self.scaler.load_state_dict(progress['scaler'])
+        if progress.get('images', len(self.items)) != len(self.items):
+            raise TrainingError(
+                f'{self.state_path}: the run had {progress["images"]} images, the data have '
+                f'{len(self.items)} now'
+            )
 
     def progress(self, done: float = 0.0) -> float:
         """Return the share of the run that is done, by epochs or by time, whichever is more."""
@@ -94,145 +164,225 @@ class Trainer:
             share = max(share, elapsed / 60 / self.config.time_limit_min)
         return share
 
-    def stage(self) -> Stage:
-        """Return the stage for the epoch that begins."""
+    def choose_stage(self) -> int:
+        """Return the number of the stage for the epoch that begins."""
         progress = self.progress()
-        for stage in self.config.stages:
-            if progress < stage.until:
-                return stage
-        return self.config.stages[-1]
+        ends = [stage.until for stage in self.config.stages]
+        return next((k for k, until in enumerate(ends) if progress < until), len(ends) - 1)
 
-    def run(self) -> None:
-        """Train to the end, with a checkpoint after each epoch."""
-        current, samples, loader = None, None, None
-        while self.progress() < 1:
-            stage = self.stage()
-            if stage is not current:
-                current = stage
-                samples = Samples(
-                    self.items,
-                    self.images,
-                    stage,
-                    self.config.input_size,
-                    self.num_classes,
-                    self.config.seed,
-                )
-                loader = DataLoader(
-                    samples,
-                    batch_sampler=EpochBatches(samples, stage.batch),
-                    num_workers=self.config.workers,
-                    persistent_workers=self.config.workers > 0,
-                    collate_fn=collate,
-                    prefetch_factor=4 if self.config.workers else None,
-                )
-            samples.epoch = self.epoch
-            record = self.run_epoch(loader, stage)
-            self.epoch += 1
-            last = self.progress() >= 1
-            if last or self.epoch % self.config.validate_every == 0:
-                self.validate(record)
-            self.elapsed_s = time.monotonic() - self.started
-            self.write_record(record)
-            save_state(
-                self.state_path,
-                self.network,
-                self.average,
-                self.optimizer,
-                {
-                    'epoch': self.epoch,
-                    'step': self.step,
-                    'elapsed_s': self.elapsed_s,
-                    'best': self.best,
-                },
-            )
+    def run(self) -> bool:
+        """Train, with a checkpoint after each epoch; return False where it was interrupted."""
+        current, samples, batches, loader = None, None, None, None
+        with Interruption() as interruption:
+            while self.progress() < 1:
+                if self.stage_number is None:
+                    self.stage_number = self.choose_stage()
+                stage = self.config.stages[self.stage_number]
+                if stage is not current:
+                    current = stage
+                    samples = self.make_samples(stage)
+                    batches = EpochBatches(
+                        samples, stage.batch, self.ranks.rank, self.ranks.count
+                    )
+                    loader = self.make_loader(samples, batches)
+                samples.epoch, batches.first = self.epoch, self.batch
+                if not self.train_epoch(loader, batches, stage, interruption):
+                    self.save()
+                    return False
+                self.end_epoch()
+        self.folder.close()
+        return True
 
-    def run_epoch(self, loader: DataLoader, stage: Stage) -> dict[str, float]:
-        """Train on each batch once and return means for the record."""
-        config = self.config
-        gains = LossGains(config.gain_box, config.gain_objectness, config.gain_classes)
-        precision = PRECISIONS[config.precision]
-        sums, count, began = np.zeros(5), 0, time.monotonic()
+    def make_samples(self, stage: Stage) -> Samples:
+        """Return the samples of a stage."""
+        return Samples(
+            self.items,
+            self.images,
+            stage,
+            self.config.input_size,
+            self.num_classes,
+            self.config.seed,
+        )
+
+    def make_loader(self, samples: Samples, batches: EpochBatches) -> DataLoader:
+        """Return what hands out the batches, made ahead in worker processes."""
+        workers = self.config.workers
+        return DataLoader(
+            samples,
+            batch_sampler=batches,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            collate_fn=collate,
+            prefetch_factor=4 if workers else None,
+            worker_init_fn=ignore_interrupt,
+            pin_memory=self.device.type == 'cuda',
+        )
+
+    def train_epoch(
+        self, loader: DataLoader, batches: EpochBatches, stage: Stage, interruption: Interruption
+    ) -> bool:
+        """Train on each batch left of the epoch; return False where it was interrupted."""
+        total = batches.total
+        batch_all = stage.batch * self.ranks.count
+        group = max(round(self.config.nominal_batch / batch_all), 1)
+        first, began = self.batch, time.monotonic()
         self.network.train()
-        bar = tqdm(loader, f'epoch {self.epoch + 1}', leave=False, mininterval=5)
-        for k, (images, targets, labelled) in enumerate(bar):
-            x = images.to(self.device).float().div_(255)
-            x = x.contiguous(memory_format=torch.channels_last)
-            share = learning_rate_share(self.progress(k / len(loader)), self.step, config)
-            for group in self.optimizer.param_groups:
-                group['lr'] = config.learning_rate * share
-            with torch.autocast(self.device, precision, enabled=precision is not None):
-                maps = self.network(x)
+        bar = tqdm(
+            loader,
+            f'epoch {self.epoch + 1}/{self.config.epochs}',
+            initial=first,
+            total=total,
+            leave=False,
+            mininterval=1,
+            disable=not self.ranks.is_first,
+        )
+        for images, targets, labelled in bar:
+            if self.ranks.is_first and self.batch == 0:
+                self.folder.save_samples(self.stage_number, images, targets)
+            ends_group = (self.batch + 1) % group == 0 or self.batch + 1 == total
+            wanted = self.train_batch(images, targets, labelled, ends_group, interruption.wanted)
+            self.batch += 1
+            if ends_group:
+                self.take_step(self.batch / total)
+            bar.set_postfix_str(self.describe(began, first, total), refresh=False)
+            if wanted and ends_group and self.batch < total:
+                return False
+        seconds = time.monotonic() - began
+        means = self.sums / max(self.batch * self.ranks.count, 1)
+        self.record: Record = {
+            'epoch': self.epoch + 1,
+            'step': self.step,
+            'minutes': round((time.monotonic() - self.started) / 60, 2),
+            'images_per_s': round((self.batch - first) * batch_all / max(seconds, 1e-9), 2),
+            'learning_rate': float(f'{self.optimizer.param_groups[0]["lr"]:.6g}'),
+            **{name: round(float(value), 5) for name, value in zip(LOSS_PARTS, means)},
+        }
+        return True
+
+    def train_batch(
+        self,
+        images: torch.Tensor,
+        targets: torch.Tensor,
+        labelled: torch.Tensor,
+        ends_group: bool,
+        wanted: bool,
+    ) -> bool:
+        """Add up the gradients of a batch; return whether any process is asked to stop."""
+        config = self.config
+        x = images.to(self.device, non_blocking=True).float().div_(255)
+        x = x.contiguous(memory_format=torch.channels_last)
+        dtype = DTYPES[config.precision]
+        together = contextlib.nullcontext()
+        if self.ranks.count > 1 and not ends_group:
+            together = self.model.no_sync()
+        with together:
+            with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
+                maps = self.model(x)
             loss = yolov7_loss(
                 maps,
                 targets.to(self.device),
                 labelled.to(self.device),
                 self.network.anchors,
                 self.network.strides,
-                gains,
+                LossGains(config.gain_box, config.gain_objectness, config.gain_classes),
             )
-            if not math.isfinite(float(loss.total.detach())):
-                raise TrainingError(
-                    f'the loss is {float(loss.total)} at step {self.step} of epoch '
-                    f'{self.epoch + 1}: lower learning_rate and resume; {self.state_path} '
-                    'keeps the epoch before'
-                )
-            loss.total.backward()
-            torch.nn.utils.clip_grad_norm_(
-                self.network.parameters(), config.max_gradient_norm
-            )
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            self.average.update(self.network)
-            self.step += 1
-            count += 1
-            sums += (
-                float(loss.total.detach()) / len(x),
-                loss.box,
-                loss.objectness,
-                loss.classes,
-                loss.positives,
-            )
-            bar.set_postfix(loss=f'{sums[0] / count:.4f}')
-        seconds = time.monotonic() - began
-        return {
-            'epoch': self.epoch + 1,
-            'step': self.step,
-            'minutes': round((time.monotonic() - self.started) / 60, 2),
-            'images_per_s': round(count * stage.batch / seconds, 2),
-            'learning_rate': self.optimizer.param_groups[0]['lr'],
-            **{name: round(value / count, 5) for name, value in zip(LOSS_PARTS, sums)},
-        }
+            value = float(loss.total.detach())
+            parts = [value / len(x), loss.box, loss.objectness, loss.classes, loss.positives]
+            *parts, stopped = self.ranks.total([*parts, float(wanted)])
+            if not math.isfinite(parts[0]):
+                raise TrainingError(self.broken(f'the loss is {parts[0]}'))
+            # processes average their gradients, where one would add them up
+            self.scaler.scale(loss.total * self.ranks.count).backward()
+        self.sums += parts
+        return stopped > 0
 
-    def validate(self, record: dict[str, float]) -> None:
-        """Score the averaged weights and keep them if they are the best so far."""
-        precision = validate(
-            self.average.network,
-            self.val_items,
-            self.val_images,
-            self.config.input_size,
-            device=self.device,
+    def take_step(self, done: float) -> None:
+        """Change the weights by the gradients that have been added up."""
+        config = self.config
+        share = learning_rate_share(self.progress(done), self.step, config)
+        for group in self.optimizer.param_groups:
+            group['lr'] = config.learning_rate * share
+        self.scaler.unscale_(self.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.network.parameters(), config.max_gradient_norm
         )
-        record['map50'] = round(float(np.nanmean(precision)), 4)
-        for label, value in zip(self.config.labels, precision):
-            record[f'ap50_{label}'] = round(float(value), 4)
-        self.save_average(self.folder / 'last.safetensors')
+        # fp16 overflows now and then; its scaler leaves such a step out
+        if config.precision != 'fp16' and not math.isfinite(float(norm)):
+            raise TrainingError(self.broken(f'the gradient is {float(norm)}'))
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        self.average.update(self.network)
+        self.step += 1
+
+    def broken(self, what: str) -> str:
+        """Return a message for a run that cannot go on."""
+        kept = 'nothing is saved yet'
+        if self.state_path.exists():
+            kept = f'{self.state_path} keeps what was trained before'
+        return (
+            f'{what} at step {self.step + 1}, in epoch {self.epoch + 1}: lower learning_rate '
+            f'or max_gradient_norm, or take precision fp32, and resume; {kept}'
+        )
+
+    def end_epoch(self) -> None:
+        """Validate if it is time, write down the epoch and save the state."""
+        self.epoch += 1
+        self.batch, self.sums, self.stage_number = 0, np.zeros(len(LOSS_PARTS)), None
+        if self.ranks.is_first:
+            if self.progress() >= 1 or self.epoch % self.config.validate_every == 0:
+                self.validate(self.record)
+            self.history.append(self.record)
+            self.save()
+            self.folder.write_records(self.history)
+            tqdm.write('  '.join(f'{key} {value:g}' for key, value in self.record.items()))
+        self.ranks.wait()
+
+    def validate(self, record: Record) -> None:
+        """Score the averaged weights and keep them if they are the best so far."""
+        config = self.config
+        found = detect(self.average.network, self.val_images, config.input_size, self.device)
+        precision = average_precisions(
+            self.val_items, self.val_images, found, self.num_classes
+        )
+        known = precision[~np.isnan(precision)]
+        record['map50'] = round(float(known.mean()) if len(known) else 0.0, 4)
+        for label, value in zip(config.labels, precision):
+            if not math.isnan(value):
+                record[f'ap50_{label}'] = round(float(value), 4)
+        self.folder.save_results(self.val_items, self.val_images, found)
+        self.folder.save_weights('last.safetensors', self.average.network)
         if record['map50'] > self.best:
             self.best = record['map50']
-            self.save_average(self.folder / 'best.safetensors')
+            self.folder.save_weights('best.safetensors', self.average.network)
 
-    def save_average(self, path: Path) -> None:
-        """Write the averaged weights in deployed form."""
-        size = (self.config.input_size, self.config.input_size)
-        save_weights(path, self.average.network, list(self.config.labels), size)
+    def save(self) -> None:
+        """Save all that is needed to go on from here."""
+        self.elapsed_s = time.monotonic() - self.started
+        if not self.ranks.is_first:
+            return
+        progress = {
+            'epoch': self.epoch,
+            'batch': self.batch,
+            'sums': self.sums.tolist(),
+            'stage': self.stage_number,
+            'step': self.step,
+            'elapsed_s': self.elapsed_s,
+            'best': self.best,
+            'history': self.history,
+            'images': len(self.items),
+            'scaler': self.scaler.state_dict(),
+        }
+        with self.folder.writing(self.state_path.name) as path:
+            save_state(path, self.network, self.average, self.optimizer, progress)
 
-    def write_record(self, record: dict[str, float]) -> None:
-        """Append a line to results.csv and print it."""
-        columns = [*COLUMNS, *(f'ap50_{label}' for label in self.config.labels)]
-        path = self.folder / 'results.csv'
-        new = not path.exists()
-        with path.open('a', newline='') as file:
-            writer = csv.DictWriter(file, columns, restval='')
-            if new:
-                writer.writeheader()
-            writer.writerow(record)
-        tqdm.write('  '.join(f'{key} {value}' for key, value in record.items()))
+    def describe(self, began: float, first: int, total: int) -> str:
+        """Return mean losses of the epoch and the time left, for the progress bar."""
+        means = self.sums / max(self.batch * self.ranks.count, 1)
+        per_batch = (time.monotonic() - began) / (self.batch - first)
+        left_s = per_batch * (total - self.batch + total * (self.config.epochs - self.epoch - 1))
+        if self.config.time_limit_min:
+            elapsed = time.monotonic() - self.started
+            left_s = min(left_s, max(self.config.time_limit_min * 60 - elapsed, 0))
+        losses = ' '.join(f'{n} {v:.4f}' for n, v in zip(LOSS_PARTS[:4], means))
+        return f'{losses} left {tqdm.format_interval(left_s)}'

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 
 from tsr_ros.evaluation.dataset import LabelledImage
-from tsr_ros.training.geometry import GREY, letterbox_scale
 from tsr_ros.training.samples import to_pixels
-from tsr_ros.yolov7.decode import decode_maps
+from tsr_ros.vision.boxes import box_iou, cxcywh_to_xyxy
+from tsr_ros.vision.decode import HeadDecoder
+from tsr_ros.vision.detections import Detections
+from tsr_ros.vision.letterbox import letterbox
+from tsr_ros.vision.nms import class_aware_nms
 from tsr_ros.yolov7.network import Network
 
 LEAST_SCORE = 0.005
@@ -22,55 +24,41 @@ MOST_DETECTIONS = 100
 LEAST_IOU = 0.5
 
 
-def letterbox(image: np.ndarray, size: int) -> tuple[np.ndarray, float, np.ndarray]:
-    """Return the letterboxed image (S, S, 3), the scale and the offset (x, y) in pixels."""
-    height, width = image.shape[:2]
-    scale = letterbox_scale(image, size)
-    new_wh = np.array([round(width * scale), round(height * scale)])
-    resized = cv2.resize(image, new_wh.tolist(), interpolation=cv2.INTER_LINEAR)
-    canvas = np.full((size, size, 3), GREY, np.uint8)
-    x, y = (size - new_wh) // 2
-    canvas[y : y + new_wh[1], x : x + new_wh[0]] = resized
-    return canvas, scale, np.array([x, y])
+@torch.no_grad()
+def detect(
+    network: Network,
+    images: Sequence[np.ndarray],
+    size: int,
+    device: torch.device | str = 'cpu',
+    batch: int = 8,
+) -> list[Detections]:
+    """Return what a network finds in each image, by the robot's own way of reading head maps."""
+    was_training = network.training
+    network.eval()
+    decode = HeadDecoder(network.anchors.tolist(), network.strides, network.num_classes)
+    found = []
+    for start in range(0, len(images), batch):
+        chosen = [images[k] for k in range(start, min(start + batch, len(images)))]
+        boxed = [letterbox(image, (size, size)) for image in chosen]
+        pixels = np.stack([image for image, _ in boxed])[..., ::-1].transpose(0, 3, 1, 2)
+        x = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).float() / 255
+        maps = network(x.contiguous(memory_format=torch.channels_last))
+        maps = [np.ascontiguousarray(raw_map.float().cpu().numpy()) for raw_map in maps]
+        for k, (_, geometry) in enumerate(boxed):
+            xyxy, score, class_id = decode([raw_map[k] for raw_map in maps], LEAST_SCORE)
+            kept = class_aware_nms(xyxy, score, class_id, NMS_IOU)[:MOST_DETECTIONS]
+            found.append(
+                Detections(geometry.to_source(xyxy[kept]), score[kept], class_id[kept])
+            )
+    network.train(was_training)
+    return found
 
 
-def detect(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """
-    Return boxes (D, 4) centre form, scores (D,) and class ids (D,), best first.
-
-    :param rows: (R, 5 + C) decoded predictions of one image
-    """
-    rows = rows[rows[:, 4] > LEAST_SCORE]
-    scores = rows[:, 4:5] * rows[:, 5:]
-    row, class_id = np.nonzero(scores > LEAST_SCORE)
-    score, boxes = scores[row, class_id], rows[row, :4]
-    if not len(score):
-        return boxes, score, class_id
-    corner_wh = boxes.copy()
-    corner_wh[:, :2] -= boxes[:, 2:] / 2
-    kept = cv2.dnn.NMSBoxesBatched(
-        corner_wh.tolist(), score.tolist(), class_id.tolist(), LEAST_SCORE, NMS_IOU
-    )
-    kept = np.array(kept, int).reshape(-1)
-    kept = kept[np.argsort(-score[kept], kind='stable')][:MOST_DETECTIONS]
-    return boxes[kept], score[kept], class_id[kept]
-
-
-def overlap_matrix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the intersection over union (A, B) of boxes (A, 4) and (B, 4), centre form."""
-    first, second = first[:, None], second[None]
-    low = np.maximum(first[..., :2] - first[..., 2:] / 2, second[..., :2] - second[..., 2:] / 2)
-    high = np.minimum(first[..., :2] + first[..., 2:] / 2, second[..., :2] + second[..., 2:] / 2)
-    shared = (high - low).clip(0).prod(-1)
-    union = first[..., 2:].prod(-1) + second[..., 2:].prod(-1) - shared
-    return shared / np.maximum(union, 1e-9)
-
-
-def match(boxes: np.ndarray, objects: np.ndarray) -> np.ndarray:
-    """Return which detections (D,), best first, hit an object of (G, 4) that is still free."""
-    overlap = overlap_matrix(boxes, objects)
-    hit = np.zeros(len(boxes), bool)
-    for i in range(len(boxes)):
+def match(xyxy: np.ndarray, objects: np.ndarray) -> np.ndarray:
+    """Return which boxes (D, 4), best first, hit an object of (G, 4) that is still free."""
+    overlap = box_iou(xyxy, objects)
+    hit = np.zeros(len(xyxy), bool)
+    for i in range(len(xyxy)):
         if overlap.shape[1] and overlap[i].max() >= LEAST_IOU:
             overlap[:, overlap[i].argmax()] = 0
             hit[i] = True
@@ -90,42 +78,28 @@ def average_precision(score: np.ndarray, hit: np.ndarray, objects: int) -> float
     return float(np.append(envelope, 0.0)[np.minimum(index, len(envelope))].mean())
 
 
-@torch.no_grad()
-def validate(
-    network: Network,
+def average_precisions(
     items: Sequence[LabelledImage],
     images: Sequence[np.ndarray],
-    size: int,
-    batch: int = 8,
-    device: str = 'cpu',
+    detections: Sequence[Detections],
+    num_classes: int,
 ) -> np.ndarray:
     """Return the average precision (C,) at IoU 0.5 per class, nan for one without objects."""
-    was_training = network.training
-    network.eval()
-    records: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    objects = np.zeros(network.num_classes, int)
-    for start in range(0, len(items), batch):
-        boxed = [letterbox(image, size) for image in images[start : start + batch]]
-        pixels = np.stack([image for image, _, _ in boxed])[..., ::-1].transpose(0, 3, 1, 2)
-        x = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).float() / 255
-        maps = network(x.contiguous(memory_format=torch.channels_last))
-        decoded = decode_maps(maps, network.anchors, network.strides).float().cpu().numpy()
-        for k, (_, scale, offset) in enumerate(boxed):
-            item, image = items[start + k], images[start + k]
-            truth = to_pixels(item, image) * scale
-            truth[:, :2] += offset
-            boxes, score, class_id = detect(decoded[k])
-            hit = np.zeros(len(boxes), bool)
-            for c in range(network.num_classes):
-                hit[class_id == c] = match(boxes[class_id == c], truth[item.class_id == c])
-            known = item.labelled[class_id]
-            records.append((class_id[known], score[known], hit[known]))
-            objects += np.bincount(item.class_id, minlength=network.num_classes)
-    network.train(was_training)
+    objects = np.zeros(num_classes, int)
+    records = []
+    for k, (item, found) in enumerate(zip(items, detections)):
+        truth = cxcywh_to_xyxy(to_pixels(item, images[k]))
+        hit = np.zeros(len(found.score), bool)
+        for c in range(num_classes):
+            mine = found.class_id == c
+            hit[mine] = match(found.xyxy[mine], truth[item.class_id == c])
+        known = item.labelled[found.class_id]
+        records.append((found.class_id[known], found.score[known], hit[known]))
+        objects += np.bincount(item.class_id, minlength=num_classes)
     class_id, score, hit = (np.concatenate(parts) for parts in zip(*records))
     return np.array(
         [
             average_precision(score[class_id == c], hit[class_id == c], objects[c])
-            for c in range(network.num_classes)
+            for c in range(num_classes)
         ]
     )

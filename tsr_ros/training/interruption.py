@@ -1,0 +1,46 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ctrl-C and SIGTERM as a wish to stop at the next good moment."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+
+class Interruption:
+    """
+    While this context is open, the first SIGINT or SIGTERM only sets `wanted`; a second one acts.
+
+    Outside the main thread, where signals cannot be taken, it does nothing.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self.before = {}
+
+    def __enter__(self) -> Interruption:
+        if threading.current_thread() is threading.main_thread():
+            self.before = {number: signal.signal(number, self.note) for number in self.SIGNALS}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.restore()
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """Take note of the wish, and let the next signal act."""
+        self.wanted = True
+        self.restore()
+
+    def restore(self) -> None:
+        """Put the handlers back that were there before."""
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+def ignore_interrupt(worker: int) -> None:
+    """Let the main process alone decide on Ctrl-C, which a terminal sends to its workers too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,109 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Several runs beside each other: one table, and a page of learning curves."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from tsr_ros.evaluation.dataset import DataError
+from tsr_ros.training.config import TrainingConfig, read_config
+from tsr_ros.training.files import whole_file
+from tsr_ros.training.records import LOSS_PARTS, Record, read_records
+
+CURVES = (*LOSS_PARTS[:4], 'learning_rate', 'map50')
+
+
+def read_run(folder: Path) -> tuple[TrainingConfig, list[Record]]:
+    """Return the settings and the records of a run."""
+    for name in ('config.yaml', 'results.csv'):
+        if not (folder / name).exists():
+            raise DataError(f'{folder}: no {name}: not the folder of a run that ended an epoch')
+    return read_config(folder / 'config.yaml'), read_records(folder / 'results.csv')
+
+
+def write_report(folders: Sequence[Path], page: Path) -> str:
+    """Write a page with the table and curves of runs, and return the table as text."""
+    runs = {str(folder): read_run(folder) for folder in folders}
+    rows = [summary(name, config, records) for name, (config, records) in runs.items()]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [columns, *([row.get(column, '') for column in columns] for row in rows)]
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(page) as part:
+        part.write_text(as_page(cells, draw_curves(runs)))
+    return as_text(cells)
+
+
+def summary(name: str, config: TrainingConfig, records: Sequence[Record]) -> dict[str, str]:
+    """Return a run's row of the table: its settings, and its scores at the best epoch."""
+    row = {
+        'run': name,
+        'network': config.architecture,
+        'epochs': f'{len(records)} of {config.epochs}',
+        'batch': '/'.join(str(stage.batch) for stage in config.stages),
+        'size': '/'.join(str(stage.size) for stage in config.stages),
+    }
+    if records:
+        row['minutes'] = f'{records[-1]["minutes"]:.1f}'
+        row['images/s'] = f'{sum(r["images_per_s"] for r in records) / len(records):.1f}'
+        row['last loss'] = f'{records[-1]["loss"]:.4f}'
+    scored = [record for record in records if 'map50' in record]
+    if scored:
+        best = max(scored, key=lambda record: record['map50'])
+        row['best mAP@0.5'], row['at epoch'] = f'{best["map50"]:.4f}', f'{best["epoch"]:g}'
+        for label in config.labels:
+            if f'ap50_{label}' in best:
+                row[label] = f'{best[f"ap50_{label}"]:.3f}'
+    return row
+
+
+def as_text(cells: Sequence[Sequence[str]]) -> str:
+    """Return a table as lines of aligned words."""
+    widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
+    return '\n'.join(
+        '  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells
+    )
+
+
+def draw_curves(runs: dict[str, tuple[TrainingConfig, list[Record]]]) -> str:
+    """Return learning curves over the epochs as SVG."""
+    import matplotlib
+
+    matplotlib.use('svg')
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 3, figsize=(12, 7), constrained_layout=True)
+    for axis, name in zip(axes.flat, CURVES):
+        for run, (_, records) in runs.items():
+            points = [(r['epoch'], r[name]) for r in records if name in r]
+            marker = '.' if len(points) < 40 else None
+            axis.plot(*zip(*points) if points else ((), ()), label=run, marker=marker)
+        axis.set_title('validation mAP@0.5' if name == 'map50' else name.replace('_', ' '))
+        axis.set_xlabel('epoch')
+        axis.grid(alpha=0.3)
+    axes.flat[0].legend()
+    text = io.StringIO()
+    figure.savefig(text, format='svg', metadata={'Date': None})
+    pyplot.close(figure)
+    return text.getvalue()[text.getvalue().index('<svg'):]
+
+
+def as_page(cells: Sequence[Sequence[str]], curves: str) -> str:
+    """Return an HTML page of its own."""
+    rows = []
+    for k, row in enumerate(cells):
+        tag = 'td' if k else 'th'
+        rows.append('<tr>' + ''.join(f'<{tag}>{html.escape(c)}</{tag}>' for c in row) + '</tr>')
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Training runs</title>'
+        '<style>body{font:15px sans-serif;margin:2em}table{border-collapse:collapse}'
+        'td,th{padding:.3em .8em;border-bottom:1px solid #ccc;text-align:left}'
+        'svg{max-width:100%;height:auto}</style><h1>Training runs</h1><table>'
+        + '\n'.join(rows)
+        + '</table>\n'
+        + curves
+        + '</html>\n'
+    )
