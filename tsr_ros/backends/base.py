@@ -46,6 +46,9 @@ class Backend:
     precisions = ('fp32',)
     install_hint = ''
 
+    on_progress = None  # called with a line of text while load() takes long
+    failures = ()  # what was asked for and failed, where another backend stands in
+
     def __init__(self, model_file, device='auto', precision='auto', threads=0, batch=1):
         if precision == 'auto':
             precision = model_file.precision
@@ -63,6 +66,16 @@ class Backend:
     def version(cls):
         """Return the runtime's version; raise BackendMissing with the reason if it cannot run."""
         raise NotImplementedError
+
+    @classmethod
+    def problem(cls):
+        """Return why the runtime, though installed, cannot run on this computer, or ''."""
+        return ''
+
+    @classmethod
+    def file_choices(cls, precision):
+        """Return (formats, precision) of the model files to look for, the best first."""
+        return [(cls.formats, precision)]
 
     def load(self):
         """Read the model file into the runtime; raises BackendError and leaves nothing behind."""
@@ -114,6 +127,11 @@ class Backend:
         device, detail = self._describe()
         return BackendInfo(
             self.name, self.version(), device, self.precision, self.threads, detail)
+
+    def progress(self, text):
+        """Tell whoever wants to know what load() is busy with."""
+        if self.on_progress is not None:
+            self.on_progress(text)
 
     def close(self):
         """Give back what the runtime holds; may be called twice."""

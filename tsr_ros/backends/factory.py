@@ -3,7 +3,7 @@
 import importlib
 from typing import NamedTuple
 
-from .base import BackendError, BackendMissing
+from .base import BackendError, BackendMissing, ModelFileError
 from .manifest import open_model
 
 # name: (module, class); the module is imported when the backend is asked for
@@ -11,6 +11,8 @@ BACKENDS = {
     'onnxruntime': ('onnxruntime', 'OnnxRuntimeBackend'),
     'openvino': ('openvino', 'OpenVinoBackend'),
     'pytorch': ('pytorch', 'PyTorchBackend'),
+    'tensorrt': ('tensorrt', 'TensorRtBackend'),
+    'tensorrt_rtx': ('tensorrt', 'TensorRtRtxBackend'),
     'tflite': ('tflite', 'TfliteBackend'),
 }
 
@@ -41,7 +43,7 @@ def create_backend(name, model='', precision='auto', device='auto', threads=0, b
     """
     cls = backend_class(name)
     cls.version()  # a missing runtime is said before a file is read
-    model_file = open_model(model, cls.formats, precision, models_dir)
+    model_file = _open_best(cls.file_choices(precision), model, models_dir)
     if input_wh is not None:
         step = max(model_file.strides)
         if any(side < step or side % step for side in input_wh):
@@ -51,12 +53,24 @@ def create_backend(name, model='', precision='auto', device='auto', threads=0, b
     return cls(model_file, device=device, precision=precision, threads=threads, batch=batch)
 
 
+def _open_best(choices, model, models_dir):
+    """Return the ModelFile of the first choice that there is."""
+    for formats, precision in choices[:-1]:
+        try:
+            return open_model(model, formats, precision, models_dir)
+        except ModelFileError:
+            pass
+    formats, precision = choices[-1]
+    return open_model(model, formats, precision, models_dir)
+
+
 def backend_status():
     """Return {name: BackendStatus} of every backend."""
     result = {}
     for name in BACKENDS:
         try:
-            result[name] = BackendStatus(backend_class(name).version(), '')
+            cls = backend_class(name)
+            result[name] = BackendStatus(cls.version(), cls.problem())
         except BackendMissing as error:
             result[name] = BackendStatus('', str(error))
     return result

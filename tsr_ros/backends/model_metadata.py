@@ -13,6 +13,7 @@ import os
 import yaml
 
 from .base import ModelFileError
+from .protobuf import read_fields
 from .weights import read_header
 
 KEYS = ('labels', 'anchors', 'strides', 'input_wh')
@@ -66,45 +67,10 @@ def read_onnx_metadata(path):
         data = file.read()
     try:
         result = {}
-        for field, value in _protobuf_fields(data):
+        for field, _, value in read_fields(data):
             if field == 14:
-                entry = dict(_protobuf_fields(value))
+                entry = {key: text for key, _, text in read_fields(value)}
                 result[entry.get(1, b'').decode()] = entry.get(2, b'').decode()
         return result
-    except (IndexError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise ValueError('it is not a whole ONNX file ({})'.format(error))
-
-
-def _protobuf_fields(data):
-    """Yield (field number, value) of a protobuf message; bytes for what has a length."""
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
-        kind = key & 7
-        if kind == 0:
-            value, position = _varint(data, position)
-        elif kind == 2:
-            length, position = _varint(data, position)
-            value = data[position:position + length]
-            if len(value) != length:
-                raise IndexError('cut short')
-            position += length
-        elif kind in (1, 5):
-            size = 8 if kind == 1 else 4
-            value, position = data[position:position + size], position + size
-        else:
-            raise TypeError('not protobuf')
-        yield key >> 3, value
-
-
-def _varint(data, position):
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7f) << shift
-        shift += 7
-        if byte < 0x80:
-            return value, position
-        if shift > 63:
-            raise TypeError('not protobuf')

@@ -1,10 +1,9 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
-import ctypes
-
 import numpy as np
 
 from .base import Backend, BackendError, BackendMissing, DeviceError, ModelFileError
+from .nvidia_driver import has_nvidia_driver
 
 _PROVIDERS = {
     'cpu': ['CPUExecutionProvider'],
@@ -129,11 +128,3 @@ def _import():
 def _split_device(device):
     name, _, number = device.partition(':')
     return name, int(number or 0)
-
-
-def has_nvidia_driver():
-    """Tell whether NVIDIA's driver is there; libraries that need it may crash without."""
-    try:
-        return ctypes.CDLL('libcuda.so.1').cuInit(0) == 0
-    except OSError:
-        return False

@@ -1,0 +1,123 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What runs an engine: through bindings up to TensorRT 8.4, through named tensors from 8.5 on."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .base import BackendError, DeviceError, ModelFileError
+
+_NUMPY_TYPES = {'FLOAT': np.float32, 'UINT8': np.uint8}
+
+
+class _Tensor(NamedTuple):
+    """An input or output of an engine."""
+
+    name: str
+    is_input: bool
+    shape: tuple
+    dtype: Any
+
+
+def make_runner(trt, engine, memory):
+    """Return the runner that this version of TensorRT has the functions for."""
+    named = hasattr(engine, 'num_io_tensors')
+    return (NamedTensorRunner if named else BindingRunner)(trt, engine, memory)
+
+
+class _Runner:
+    """
+    An engine with memory for one image batch and its maps.
+
+    `input` and `outputs` are arrays in the computer's memory; `run` reads and writes them.
+    """
+
+    def __init__(self, trt, engine, memory):
+        self._memory = memory
+        tensors = self._describe(trt, engine)
+        self._context = engine.create_execution_context()
+        if self._context is None:
+            raise DeviceError(
+                'TensorRT gives no execution context: the memory of the GPU is probably full')
+        buffers = [memory.allocate(tensor.shape, tensor.dtype) for tensor in tensors]
+        self._place(tensors, buffers)
+        inputs = [b for b, tensor in zip(buffers, tensors) if tensor.is_input]
+        outputs = [b for b, tensor in zip(buffers, tensors) if not tensor.is_input]
+        if len(inputs) != 1:
+            raise ModelFileError('the engine takes {} inputs, not one image'.format(len(inputs)))
+        self.input = inputs[0].host
+        self.outputs = [output.host for output in outputs]
+        self._uploads = [] if inputs[0].mapped else inputs
+        self._downloads = [output for output in outputs if not output.mapped]
+        self._start = self._begin
+
+    def run(self):
+        """Calculate the maps of the image in `input`."""
+        with self._memory.current():
+            self._start()
+            self._memory.synchronize()
+
+    def use_cuda_graph(self):
+        """Record a run, so that the next ones are one call each; return whether that works."""
+        if self._memory.record is None:
+            return False
+        self.run()  # what is set up at the first run must not be recorded
+        try:
+            with self._memory.current():
+                self._start = self._memory.record(self._begin)
+            self.run()
+        except BackendError:  # some networks cannot be recorded
+            self._start = self._begin
+            return False
+        return True
+
+    def _begin(self):
+        for buffer in self._uploads:
+            self._memory.upload(buffer)
+        if not self._execute():
+            raise BackendError('TensorRT could not run the engine')
+        for buffer in self._downloads:
+            self._memory.download(buffer)
+
+
+class NamedTensorRunner(_Runner):
+    """TensorRT 8.5 and later, and TensorRT-RTX."""
+
+    def _describe(self, trt, engine):
+        names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+        return [
+            _Tensor(name, engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT,
+                    tuple(engine.get_tensor_shape(name)),
+                    _numpy_type(engine.get_tensor_dtype(name)))
+            for name in names]
+
+    def _place(self, tensors, buffers):
+        for tensor, buffer in zip(tensors, buffers):
+            self._context.set_tensor_address(tensor.name, buffer.address)
+
+    def _execute(self):
+        return self._context.execute_async_v3(self._memory.stream)
+
+
+class BindingRunner(_Runner):
+    """TensorRT 8.0 to 8.4."""
+
+    def _describe(self, trt, engine):
+        return [
+            _Tensor(engine.get_binding_name(i), engine.binding_is_input(i),
+                    tuple(engine.get_binding_shape(i)), _numpy_type(engine.get_binding_dtype(i)))
+            for i in range(engine.num_bindings)]
+
+    def _place(self, tensors, buffers):
+        self._bindings = [buffer.address for buffer in buffers]
+
+    def _execute(self):
+        return self._context.execute_async_v2(self._bindings, self._memory.stream)
+
+
+def _numpy_type(dtype):
+    if dtype.name not in _NUMPY_TYPES:
+        raise ModelFileError('the engine has a tensor of {}, not of {}'.format(
+            dtype.name, ' or '.join(_NUMPY_TYPES)))
+    return _NUMPY_TYPES[dtype.name]
