@@ -130,7 +130,8 @@ def test_the_same_content_is_in_the_sqlite_tables(tmp_path):
 
 def test_metadata_file(tmp_path):
     bag = write(tmp_path / 'bag')
-    information = yaml.safe_load((bag / 'metadata.yaml').read_text())['rosbag2_bagfile_information']
+    metadata = yaml.safe_load((bag / 'metadata.yaml').read_text())
+    information = metadata['rosbag2_bagfile_information']
     assert information['relative_file_paths'] == ['bag.mcap']
     assert information['message_count'] == sum(ALL_TOPICS.values())
     assert information['storage_identifier'] == 'mcap'
@@ -175,9 +176,13 @@ def test_nothing_written_leaves_nothing(tmp_path):
 
 
 def test_broken_off_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt), BagWriter(tmp_path / 'bag') as writer:
-        writer.write_frame(Frame('f', SECOND, PNG, None, None))
-        raise KeyboardInterrupt
+    def broken_off():
+        with BagWriter(tmp_path / 'bag') as writer:
+            writer.write_frame(Frame('f', SECOND, PNG, None, None))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
     assert list(tmp_path.iterdir()) == []
 
 

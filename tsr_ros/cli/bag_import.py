@@ -8,12 +8,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from tsr_ros.cli.conversion_report import print_conversion
 from tsr_ros.replay.bag import STORAGES, BagError
 from tsr_ros.replay.importing import import_recording
 from tsr_ros.replay.sources import SourceError
 
 ERRORS = (BagError, SourceError)
-_NAMED_AT_MOST = 10
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,12 +43,4 @@ def run(args: argparse.Namespace) -> int:
         args.source, bag, rate_hz=args.rate, compressed=not args.raw, storage=args.storage,
         condition=args.condition, licence=args.licence, overwrite=args.overwrite,
         progress=sys.stderr.isatty())
-    print(f'{bag}: {report.written} frames')
-    if not report.left_out:
-        return 0
-    print(f'left out, {len(report.left_out)} damaged:', file=sys.stderr)
-    for line in report.left_out[:_NAMED_AT_MOST]:
-        print(f'  {line}', file=sys.stderr)
-    if len(report.left_out) > _NAMED_AT_MOST:
-        print('  …', file=sys.stderr)
-    return 1
+    return print_conversion(bag, report)

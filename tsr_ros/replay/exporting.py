@@ -11,12 +11,15 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from tsr_ros.evaluation.ground_truth import GroundTruth
+from tsr_ros.replay.conversion import Conversion
 from tsr_ros.replay.files import write_atomically
-from tsr_ros.replay.frame import Frame
+from tsr_ros.replay.frame import Frame, encode_jpeg
 from tsr_ros.replay.label_files import data_yaml, label_text
 from tsr_ros.replay.sources import Source
 from tsr_ros.vision.detections import Detections
 from tsr_ros.vision.draw import draw_detections
+from tsr_ros.vision.image_codecs import ImageError
 
 VIDEO_SUFFIX = '.mp4'
 
@@ -26,15 +29,16 @@ class ExportError(Exception):
 
 
 def export_video(source: Source, path: str | Path, *, boxes: bool = False,
-                 overwrite: bool = False, progress: bool = True) -> int:
+                 overwrite: bool = False, progress: bool = True) -> Conversion:
     """
-    Write a source as an MP4 film at its own mean rate and return the number of frames.
+    Write a source as an MP4 film at its own mean rate; damaged pictures are left out and told.
 
     The film appears under its name once it is complete.
 
     :param boxes: draw the ground truth.
-    :raises ExportError: where the film exists or cannot be written, or the size changes midway.
-    :raises ImageError, SourceError: for a damaged picture or source.
+    :raises ExportError: where the film exists or cannot be written, no picture is readable, or
+        their size changes midway.
+    :raises SourceError: for a damaged source.
     """
     path = Path(path)
     if path.suffix.lower() != VIDEO_SUFFIX:
@@ -44,18 +48,27 @@ def export_video(source: Source, path: str | Path, *, boxes: bool = False,
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'.{path.stem}.part{VIDEO_SUFFIX}')
     try:
-        count = _write_video(source, partial, path, boxes, progress)
+        conversion = _write_video(source, partial, path, boxes, progress)
+        if not conversion.written:
+            raise ExportError(f'{source.path} has no readable picture, so there is no film')
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    return count
+    return conversion
 
 
-def _write_video(source: Source, partial: Path, path: Path, boxes: bool, progress: bool) -> int:
-    writer, size_wh, count = None, (0, 0), 0
+def _write_video(source: Source, partial: Path, path: Path, boxes: bool,
+                 progress: bool) -> Conversion:
+    writer, size_wh, written, left_out = None, (0, 0), 0, []
     try:
         for frame in _with_progress(source, progress):
-            picture = _picture(frame, source.labels, boxes)
+            try:
+                picture = frame.bgr()
+            except ImageError as error:
+                left_out.append(f'{frame.name}: {error}')
+                continue
+            if boxes:
+                picture = _drawn(picture, frame.ground_truth, source.labels)
             height, width = picture.shape[:2]
             if writer is None:
                 size_wh = (width, height)
@@ -69,17 +82,17 @@ def _write_video(source: Source, partial: Path, path: Path, boxes: bool, progres
                     f'{frame.name} has {width} x {height} pixels, those before it '
                     f'{size_wh[0]} x {size_wh[1]}; a film has one size: export images instead')
             writer.write(picture)
-            count += 1
+            written += 1
     finally:
         if writer is not None:
             writer.release()
-    return count
+    return Conversion(written, tuple(left_out))
 
 
 def export_images(source: Source, folder: str | Path, *, boxes: bool = False,
-                  overwrite: bool = False, progress: bool = True) -> int:
+                  overwrite: bool = False, progress: bool = True) -> Conversion:
     """
-    Write a source as labelled images in YOLO layout and return their number.
+    Write a source as labelled images in YOLO layout; damaged ones are left out and told.
 
     images/<source>_<number>.jpg or .png, the stored files where there are such; labels/ beside
     them wherever ground truth is known, empty files where nothing is there; data.yaml.
@@ -87,7 +100,7 @@ def export_images(source: Source, folder: str | Path, *, boxes: bool = False,
     :param boxes: draw the ground truth into the images.
     :param overwrite: write into a folder that is not empty.
     :raises ExportError: where the folder is not empty.
-    :raises ImageError, SourceError: for a damaged picture or source; what was finished stays.
+    :raises SourceError: for a damaged source; what was finished stays.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
@@ -95,36 +108,36 @@ def export_images(source: Source, folder: str | Path, *, boxes: bool = False,
     for kind in ('images', 'labels'):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     write_atomically(folder / 'data.yaml', data_yaml(source.labels).encode())
-    count = 0
-    for frame in _with_progress(source, progress):
-        picture = frame.bgr()
-        name = f'{Path(source.name).stem}_{count:06d}'
-        if frame.ground_truth is not None:
-            height, width = picture.shape[:2]
-            write_atomically(folder / 'labels' / f'{name}.txt',
-                             label_text(frame.ground_truth, (width, height)).encode())
-        if boxes:
-            frame = frame._replace(compressed=None, decode=_drawn(frame, source.labels))
-        data = frame.jpeg()
-        suffix = '.png' if data[:4] == b'\x89PNG' else '.jpg'
-        write_atomically(folder / 'images' / (name + suffix), data)
-        count += 1
-    return count
+    written, left_out = 0, []
+    for number, frame in enumerate(_with_progress(source, progress)):
+        name = f'{Path(source.name).stem}_{number:06d}'
+        try:
+            _write_image(folder, name, frame, source.labels, boxes)
+            written += 1
+        except ImageError as error:
+            left_out.append(f'{frame.name}: {error}')
+    return Conversion(written, tuple(left_out))
+
+
+def _write_image(folder: Path, name: str, frame: Frame, labels: Sequence[str],
+                 boxes: bool) -> None:
+    picture = frame.bgr()
+    if frame.ground_truth is not None:
+        height, width = picture.shape[:2]
+        write_atomically(folder / 'labels' / f'{name}.txt',
+                         label_text(frame.ground_truth, (width, height)).encode())
+    data = encode_jpeg(_drawn(picture, frame.ground_truth, labels)) if boxes else frame.jpeg()
+    suffix = '.png' if data[:4] == b'\x89PNG' else '.jpg'
+    write_atomically(folder / 'images' / (name + suffix), data)
 
 
 def _with_progress(source: Source, progress: bool) -> Iterable[Frame]:
     return tqdm(source.frames(), total=source.count or None, unit='frame', disable=not progress)
 
 
-def _drawn(frame: Frame, labels: Sequence[str]):
-    return lambda: _picture(frame, labels, True)
-
-
-def _picture(frame: Frame, labels: Sequence[str], boxes: bool) -> np.ndarray:
-    """Return the BGR picture, with the ground truth in it if asked for."""
-    picture = frame.bgr()
-    truth = frame.ground_truth
-    if not boxes or truth is None:
+def _drawn(picture: np.ndarray, truth: GroundTruth | None, labels: Sequence[str]) -> np.ndarray:
+    """Return a BGR picture with its ground truth, if any is known, in it."""
+    if truth is None:
         return picture
     return draw_detections(picture, Detections(truth.xyxy, truth.visible, truth.class_id), labels,
                            copy=True)

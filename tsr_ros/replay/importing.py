@@ -6,27 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from tqdm import tqdm
 
 from tsr_ros.replay.bag import BagWriter
+from tsr_ros.replay.conversion import Conversion
 from tsr_ros.replay.frame import Frame
 from tsr_ros.replay.sources import SourceError, open_source
 from tsr_ros.vision.image_codecs import ImageError
 
 
-class ImportReport(NamedTuple):
-    """What became of a source's pictures."""
-
-    written: int
-    left_out: tuple[str, ...]  # one line for each damaged picture: its name and what is wrong
-
-
 def import_recording(source_path: str | Path, bag: str | Path, *, rate_hz: float | None = None,
                      compressed: bool = True, storage: str = 'mcap',
                      condition: str | None = None, licence: str | None = None,
-                     overwrite: bool = False, progress: bool = True) -> ImportReport:
+                     overwrite: bool = False, progress: bool = True) -> Conversion:
     """
     Write a film, a folder of images or a YOLO set as a recording; labels become ground truth.
 
@@ -61,7 +54,7 @@ def import_recording(source_path: str | Path, bag: str | Path, *, rate_hz: float
                 written += 1
             except ImageError as error:
                 left_out.append(f'{frame.name}: {error}')
-    return ImportReport(written, tuple(left_out))
+    return Conversion(written, tuple(left_out))
 
 
 def thinned(frames: Iterable[Frame], rate_hz: float) -> Iterator[Frame]:
