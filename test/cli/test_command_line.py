@@ -52,7 +52,7 @@ class SignError(Exception):
 
 
 def raises(error):
-    def run(args):
+    def run(*args):
         raise error
     return run
 
@@ -71,10 +71,22 @@ def test_what_a_command_ends_with(monkeypatch, capsys, run, status, stderr):
     assert capsys.readouterr().err == stderr
 
 
-def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
-    use_command(monkeypatch, raises(ZeroDivisionError()))
-    with pytest.raises(ZeroDivisionError):
+@pytest.mark.parametrize('error', [
+    ZeroDivisionError(), ModuleNotFoundError('gone', name='tsr_ros.gone')])
+def test_a_mistake_of_ours_is_not_hidden(monkeypatch, error):
+    use_command(monkeypatch, raises(error))
+    with pytest.raises(type(error)):
         cli.main(['try'])
+
+
+@pytest.mark.parametrize('when', ['run', 'import'])
+def test_a_package_that_is_not_installed(monkeypatch, capsys, when):
+    fail = raises(ModuleNotFoundError('gone', name='torch.nn'))
+    use_command(monkeypatch, fail)
+    if when == 'import':
+        monkeypatch.setattr(cli.importlib, 'import_module', fail)
+    assert cli.main(['try']) == 1
+    assert 'the Python module torch.nn is not installed; pip install' in capsys.readouterr().err
 
 
 def test_an_old_python_is_told_what_runs(monkeypatch, capsys):

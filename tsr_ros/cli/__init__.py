@@ -48,8 +48,11 @@ def main(argv=None):
         if words and words[0] == name:
             if name not in ON_ROBOT and sys.version_info < OTHERS_NEED:
                 command.error('this command needs Python {}.{}'.format(*OTHERS_NEED))
-            module = importlib.import_module(f'.{module_name}', __name__)
-            module.configure(command)
+            try:
+                module = importlib.import_module(f'.{module_name}', __name__)
+                module.configure(command)
+            except ModuleNotFoundError as error:
+                return _say_what_is_missing(name, error)
     args = parser.parse_args(words)
     try:
         status = module.run(args)
@@ -59,9 +62,20 @@ def main(argv=None):
         # the reader (`tsr … | head`) has gone; nothing more can be said, at exit neither
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except ModuleNotFoundError as error:
+        return _say_what_is_missing(args.command, error)
     except module.ERRORS + (OSError,) as error:
         print(f'tsr {args.command}: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f'tsr {args.command}: interrupted', file=sys.stderr)
         return 130
+
+
+def _say_what_is_missing(command, error):
+    """Name the missing package; one of our own modules that is missing is a mistake of ours."""
+    if not error.name or error.name.split('.')[0] == __name__.split('.')[0]:
+        raise error
+    print(f"tsr {command}: the Python module {error.name} is not installed; pip install '.[all]' "
+          'in the checkout brings it (docs/install.md names smaller sets)', file=sys.stderr)
+    return 1
