@@ -139,8 +139,7 @@ class PlayerNode(Node):
             f'{time.monotonic() - start:.1f} s; {self._late} were sent more than {LATE_MS:g} ms '
             f'late, the latest {self._latest_ms:.1f} ms')
         self._report()
-        for publisher in (self._sent_publisher, self._diagnostics_publisher):
-            publisher.wait_for_all_acked(Duration(seconds=5))
+        self._wait_for_readers()
 
     def close(self) -> None:
         """Let the node go."""
@@ -155,6 +154,15 @@ class PlayerNode(Node):
                 self.get_logger().info(
                     f'Waiting for somebody to subscribe to {self._image_publisher.topic_name}')
                 next_word += 10.0
+
+    def _wait_for_readers(self) -> None:
+        """Stay until all that was said has been received, for at most five seconds."""
+        deadline = time.monotonic() + 5.0
+        for publisher in (self._sent_publisher, self._diagnostics_publisher):
+            # in short turns, so that Ctrl-C is heard
+            while not publisher.wait_for_all_acked(Duration(nanoseconds=50_000_000)):
+                if time.monotonic() > deadline:
+                    return
 
     def _wait_until(self, due: float, start: float, first_ns: int) -> None:
         """Keep the clock going until a frame is due (seconds, steady clock)."""

@@ -1,0 +1,197 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How right a replay was, frame by frame and, what counts on the road, sign by sign."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tsr_ros.evaluation.matching import ImageResult, match_results
+from tsr_ros.evaluation.metrics import Scores, score_matches
+from tsr_ros.evaluation.mistakes import find_mistakes
+from tsr_ros.replay.run import Run
+from tsr_ros.tracking.sign_track import SignTrack
+from tsr_ros.tracking.sign_tracker import SignTracker
+
+_NEWEST = 5          # last sights of a sign that say how fast it comes nearer
+_STANDING_M_S = 0.1  # slower than this, a sign is never passed
+
+
+class Sight(NamedTuple):
+    """A sign at one moment."""
+
+    distance_m: float         # from the camera; NaN where not known
+    before_passing_s: float   # see passing_ns; NaN where it is never passed
+
+
+class SignScore(NamedTuple):
+    """One sign along the road, and when it was seen."""
+
+    track_id: str
+    label: str
+    frames: int              # in which it is to be seen
+    detected_frames: int     # in which it was found
+    visible: Sight           # when it can first be told apart, by the ground truth
+    detected: Sight | None   # first found; None: missed
+    confirmed: Sight | None  # first found and confirmed; None: never
+
+
+class RunScore(NamedTuple):
+    """A run against its ground truth. Frames that were dropped count for signs alone."""
+
+    scores: Scores                # of the frames that were answered
+    signs: tuple[SignScore, ...]  # in the order in which they come into sight
+    false_alarms: int             # detections where nothing is
+    wrong_class: int              # detections on an object of another class
+    false_signs: int              # confirmed, though none of its detections lies on an object
+    minutes: float                # that the frames with ground truth cover
+
+    @property
+    def missed(self) -> int:
+        """Number of signs never found."""
+        return sum(sign.detected is None for sign in self.signs)
+
+    @property
+    def unconfirmed(self) -> int:
+        """Number of signs never confirmed, those never found included."""
+        return sum(sign.confirmed is None for sign in self.signs)
+
+    @property
+    def false_alarms_per_minute(self) -> float:
+        """Detections where nothing is, per minute of the drive."""
+        return self.false_alarms / self.minutes if self.minutes else math.nan
+
+    @property
+    def false_signs_per_minute(self) -> float:
+        """Signs confirmed where nothing is, per minute of the drive."""
+        return self.false_signs / self.minutes if self.minutes else math.nan
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it; None for NaN."""
+        return {
+            **self.scores.as_dict(),
+            'signs': [_plain(sign) for sign in self.signs],
+            'missed_signs': self.missed, 'unconfirmed_signs': self.unconfirmed,
+            'false_alarms': self.false_alarms, 'wrong_class': self.wrong_class,
+            'false_signs': self.false_signs, 'minutes': self.minutes,
+            'false_alarms_per_minute': _number(self.false_alarms_per_minute),
+            'false_signs_per_minute': _number(self.false_signs_per_minute),
+        }
+
+
+def image_results(run: Run) -> list[ImageResult]:
+    """Return the frames that were answered and whose ground truth is known."""
+    return [ImageResult(answer.name, run.condition, answer.detections, answer.ground_truth)
+            for answer in run.answers
+            if answer.detections is not None and answer.ground_truth is not None]
+
+
+def score_run(run: Run, tracker: SignTracker | None = None) -> RunScore:
+    """
+    Judge a run whose source has ground truth.
+
+    A detection is right if it overlaps an object of its class by half (intersection over union).
+    A sign is confirmed by the rules that the node has: those of the tracker.
+    """
+    results = image_results(run)
+    answers = [answer for answer in run.answers
+               if answer.detections is not None and answer.ground_truth is not None]
+    matches = match_results(results, len(run.labels))
+    mistakes = find_mistakes(matches, run.confidence)
+    scores = score_matches(matches, run.labels, len(results), run.confidence)
+
+    confirmed, tracks = _follow(run, tracker or SignTracker())
+    objects = matches.objects
+    # (frame, track id): whether the detection that hit it belongs to a confirmed sign
+    found: dict[tuple[int, str], bool] = {}
+    real = set()
+    for detection in (*mistakes.found, *mistakes.confused[:, 0]):
+        real.add(tracks[answers[matches.image[detection]].stamp_ns, matches.row[detection]])
+    for detection in mistakes.found:
+        answer = answers[matches.image[detection]]
+        track_id = answer.ground_truth.track_id[objects.row[matches.matched[detection, 0]]]
+        found[answer.stamp_ns, track_id] = (
+            answer.stamp_ns, matches.row[detection]) in confirmed
+    false_signs = {tracks[key] for key in confirmed} - real
+    known = sum(answer.ground_truth is not None for answer in run.answers)
+    return RunScore(
+        scores, _sign_scores(run, found), len(mistakes.false_alarms), len(mistakes.confused),
+        len(false_signs), known * run.duration_s / max(len(run.answers), 1) / 60)
+
+
+def _follow(run: Run, tracker: SignTracker) \
+        -> tuple[set[tuple[int, int]], dict[tuple[int, int], SignTrack]]:
+    """
+    Follow and confirm as the node does.
+
+    :return: which (stamp, row of the detections) belong to a confirmed sign, and the sign of each.
+    """
+    confirmed, tracks = set(), {}
+    for answer in run.answers:
+        if answer.detections is None:
+            continue
+        rows = np.flatnonzero(answer.detections.score >= np.float32(run.confidence))
+        followed = tracker.update(answer.detections.select(rows), answer.stamp_ns)
+        for row, track in zip(rows.tolist(), followed, strict=True):
+            # a tracker that begins anew may number anew: the object, not its number, is the sign
+            tracks[answer.stamp_ns, row] = track
+            if track.confirmed:
+                confirmed.add((answer.stamp_ns, row))
+    return confirmed, tracks
+
+
+def _sign_scores(run: Run, found: dict[tuple[int, str], bool]) -> tuple[SignScore, ...]:
+    sights: dict[str, list[tuple[int, int, np.ndarray]]] = {}
+    for answer in run.answers:
+        truth = answer.ground_truth
+        if truth is None:
+            continue
+        for track_id, class_id, position_m in zip(truth.track_id, truth.class_id.tolist(),
+                                                  truth.position_m, strict=True):
+            if track_id:
+                sights.setdefault(track_id, []).append((answer.stamp_ns, class_id, position_m))
+    return tuple(_sign_score(run, track_id, seen, found) for track_id, seen in sights.items())
+
+
+def _sign_score(run: Run, track_id: str, seen: Sequence[tuple[int, int, np.ndarray]],
+                found: dict[tuple[int, str], bool]) -> SignScore:
+    passed_ns = passing_ns([stamp for stamp, _, _ in seen],
+                           [float(position[2]) for _, _, position in seen])
+    sights = {stamp: Sight(float(np.linalg.norm(position)), (passed_ns - stamp) / 1e9)
+              for stamp, _, position in seen}
+    detected = [stamp for stamp, _, _ in seen if (stamp, track_id) in found]
+    confirmed = [stamp for stamp in detected if found[stamp, track_id]]
+    return SignScore(
+        track_id, run.labels[seen[0][1]], len(seen), len(detected), sights[seen[0][0]],
+        sights[detected[0]] if detected else None, sights[confirmed[0]] if confirmed else None)
+
+
+def passing_ns(stamps_ns: Sequence[int], ahead_m: Sequence[float]) -> float:
+    """
+    Return the time at which a sign is passed: when it is 0 m ahead, its pace as at last.
+
+    The pace is the slope of a straight line through the last five (least squares). Where places
+    are not known, it is when the sign is last to be seen; where it comes no nearer, NaN.
+    """
+    stamps = np.asarray(stamps_ns[-_NEWEST:], np.int64)
+    ahead = np.asarray(ahead_m[-_NEWEST:], float)
+    if not np.isfinite(ahead).all() or len(stamps) < 2:
+        return float(stamps[-1])
+    seconds = (stamps - stamps[-1]) / 1e9
+    speed, offset = np.polyfit(seconds, ahead, 1)
+    if speed > -_STANDING_M_S:
+        return math.nan
+    return float(stamps[-1] - offset / speed * 1e9)
+
+
+def _plain(sign: SignScore) -> dict[str, Any]:
+    return {name: {key: _number(number) for key, number in value._asdict().items()}
+            if isinstance(value, Sight) else value for name, value in sign._asdict().items()}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value

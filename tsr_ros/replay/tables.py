@@ -1,0 +1,169 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a replay gave, as tables: the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tsr_ros.replay.run import DROPS, Run, percentiles_ms
+from tsr_ros.replay.score import RunScore, Sight
+
+STAGES = {
+    'age_at_arrival': 'age of the image at the node, by the recording\'s clock',
+    'queue_wait': 'waiting until the detector is free',
+    'decode': 'file to picture',
+    'preprocess': 'picture to the network\'s input',
+    'inference': 'the network',
+    'postprocess': 'its output to boxes',
+    'publish': 'boxes to messages',
+    'total': 'arrival at the node to answer',
+    'end_to_end': 'image sent to answer received, in three processes',
+}
+
+
+class Table(NamedTuple):
+    """A table with a title; the first `left` columns are words, the others numbers."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: int = 1
+    note: str = ''
+
+
+def run_tables(run: Run, score: RunScore | None) -> Iterator[Table]:
+    """Yield what became of the frames, how long it took, what was found and how right that is."""
+    yield _account(run)
+    yield _latency(run)
+    yield _classes(run, score)
+    if score is not None:
+        if score.signs:
+            yield _signs(score)
+        yield _alarms(score)
+
+
+def _account(run: Run) -> Table:
+    sent = len(run.answers)
+
+    def row(words: str, count: int) -> tuple[str, str, str]:
+        return words, str(count), f'{100 * count / sent:.1f} %' if sent else ''
+
+    rows = [row('sent' if run.mode == 'live' else 'read', sent), row('answered', run.answered)]
+    rows += [row(f'dropped: {DROPS[cause]}', count) for cause, count in run.dropped.items()
+             if count]
+    if not any(run.dropped.values()):
+        rows.append(row('dropped', 0))
+    return Table('What became of the frames', ('frames', 'count', 'share'), rows)
+
+
+def _latency(run: Run) -> Table:
+    rows = []
+    for stage in run.stages():
+        times = percentiles_ms(run.times_ms(stage))
+        rows.append((stage.replace('_', ' '), STAGES[stage],
+                     *(f'{times[name]:.1f}' for name in ('p50', 'p95', 'p99', 'max'))))
+    return Table('How long it took, in ms', ('stage', 'from … to', 'p50', 'p95', 'p99', 'max'),
+                 rows, left=2)
+
+
+def _classes(run: Run, score: RunScore | None) -> Table:
+    counts = run.detections_per_class()
+    if score is None:
+        rows = [(label, str(count)) for label, count in counts.items()]
+        rows.append(('all', str(sum(counts.values()))))
+        return Table('What was found', ('class', 'detections'), rows)
+    rows = [(row.label, str(row.objects),
+             str(counts[row.label] if row.label in counts else sum(counts.values())),
+             _number(row.precision, 3), _number(row.recall, 3), _number(row.ap50, 3))
+            for row in (*score.scores.classes, score.scores.overall)]
+    note = ''
+    if run.least_score >= run.confidence > 0.05:
+        note = (f'The node publishes scores from {run.confidence:g} up, so that the average '
+                'precision (mAP) lacks what lies below; an offline replay has it whole.')
+    return Table(
+        'What was found, in the frames that were answered',
+        ('class', 'objects', 'detections', 'precision', 'recall', 'mAP@0.5'), rows, note=note)
+
+
+def _signs(score: RunScore) -> Table:
+    rows = [(sign.track_id, sign.label, *_sight(sign.visible, ''),
+             *_sight(sign.detected, 'missed'), *_sight(sign.confirmed, 'never'),
+             f'{sign.detected_frames} of {sign.frames}')
+            for sign in score.signs]
+    return Table(
+        'Each sign along the road',
+        ('sign', 'class', 'visible m', 's', 'detected m', 's', 'confirmed m', 's',
+         'found in frames'), rows, left=2,
+        note='m: distance at that moment; s: seconds left until the sign is passed (where its '
+             'place is not known: until it is last to be seen).')
+
+
+def _sight(sight: Sight | None, otherwise: str) -> tuple[str, str]:
+    if sight is None:
+        return otherwise, ''
+    return _number(sight.distance_m, 1), _number(sight.before_passing_s, 1)
+
+
+def _alarms(score: RunScore) -> Table:
+    rows = [
+        ('detections where nothing is', str(score.false_alarms),
+         _number(score.false_alarms_per_minute, 1)),
+        ('signs confirmed where nothing is', str(score.false_signs),
+         _number(score.false_signs_per_minute, 1)),
+        ('detections of the wrong class', str(score.wrong_class),
+         _number(score.wrong_class / score.minutes if score.minutes else math.nan, 1)),
+    ]
+    if score.signs:
+        rows += [(f'signs never found, of {len(score.signs)}', str(score.missed), ''),
+                 (f'signs never confirmed, of {len(score.signs)}', str(score.unconfirmed), '')]
+    return Table('What went wrong', ('', 'count', 'per minute'), rows)
+
+
+def conditions_table(runs: Sequence[Run], scores: Sequence[RunScore]) -> Table:
+    """Return one row for each run, to set conditions of light and weather side by side."""
+    rows = []
+    for run, score in zip(runs, scores, strict=True):
+        overall = score.scores.overall
+        detected = [sign.detected.distance_m for sign in score.signs if sign.detected is not None]
+        confirmed = [sign.confirmed.distance_m for sign in score.signs
+                     if sign.confirmed is not None]
+        rows.append((
+            run.source, run.condition, _number(overall.precision, 3), _number(overall.recall, 3),
+            _number(overall.ap50, 3), _number(_median(detected), 1),
+            _number(_median(confirmed), 1), f'{score.missed} of {len(score.signs)}',
+            _number(score.false_alarms_per_minute, 1)))
+    return Table(
+        'Conditions side by side',
+        ('source', 'condition', 'precision', 'recall', 'mAP@0.5', 'detected m', 'confirmed m',
+         'missed', 'false alarms/min'), rows, left=2,
+        note='detected and confirmed: median distance of the signs that were.')
+
+
+def _median(values: Sequence[float]) -> float:
+    values = sorted(value for value in values if not math.isnan(value))
+    if not values:
+        return math.nan
+    middle = len(values) // 2
+    return (values[middle] + values[~middle]) / 2
+
+
+def _number(value: float, digits: int) -> str:
+    return '–' if math.isnan(value) else f'{value:.{digits}f}'
+
+
+def as_text(table: Table) -> str:
+    """Return a table for the terminal."""
+    lines = [tuple(map(str, row)) for row in (table.headings, *table.rows)]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+
+    def line(row: Sequence[str]) -> str:
+        return '  '.join(
+            cell.ljust(width) if k < table.left else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+
+    rule = '  '.join('─' * width for width in widths)
+    text = [table.title, rule, line(lines[0]), rule, *map(line, lines[1:])]
+    return '\n'.join(text + ([table.note] if table.note else []))
