@@ -10,6 +10,7 @@ from ..vision.detections import Detections
 from ..vision.letterbox import Letterbox
 from ..vision.nms import class_aware_nms
 from .factory import create_backend
+from .manifest import MAX_LOSS
 
 
 class Timings(NamedTuple):
@@ -84,15 +85,19 @@ class Detector:
 
 
 def load_detector(model='yolov7-tiny', backend='onnxruntime', precision='auto', device='auto',
-                  threads=0, models_dir=None, input_wh=None, **options):
+                  threads=0, models_dir=None, input_wh=None, fallback=(), max_loss=MAX_LOSS,
+                  on_progress=None, **options):
     """
     Return a Detector, loaded and warm; see create_backend and Detector for the arguments.
+
+    `on_progress` is called with a line of text now and then, where loading takes long.
 
     Raises BackendError (BackendMissing, ModelFileError, DeviceError) where that cannot be.
     """
     runtime = create_backend(
         backend, model, precision=precision, device=device, threads=threads,
-        models_dir=models_dir, input_wh=input_wh)
+        models_dir=models_dir, input_wh=input_wh, fallback=fallback, max_loss=max_loss)
+    runtime.on_progress = on_progress
     runtime.load()
     try:
         detector = Detector(runtime, runtime.model_file, **options)

@@ -4,7 +4,7 @@ import importlib
 from typing import NamedTuple
 
 from .base import BackendError, BackendMissing, ModelFileError
-from .manifest import open_model
+from .manifest import MAX_LOSS, open_model
 
 # name: (module, class); the module is imported when the backend is asked for
 BACKENDS = {
@@ -15,6 +15,7 @@ BACKENDS = {
     'tensorrt_rtx': ('tensorrt', 'TensorRtRtxBackend'),
     'tflite': ('tflite', 'TfliteBackend'),
 }
+AUTO = 'auto'
 
 
 class BackendStatus(NamedTuple):
@@ -27,20 +28,30 @@ class BackendStatus(NamedTuple):
 def backend_class(name):
     """Return the class of a backend; its runtime is not imported yet."""
     if name not in BACKENDS:
-        raise BackendError('there is no backend {!r}; there are {}'.format(
-            name, ', '.join(BACKENDS)))
+        raise BackendError('there is no backend {!r}; there are {} and {}'.format(
+            name, ', '.join(BACKENDS), AUTO))
     module, class_name = BACKENDS[name]
     return getattr(importlib.import_module('.' + module, __package__), class_name)
 
 
 def create_backend(name, model='', precision='auto', device='auto', threads=0, batch=1,
-                   models_dir=None, input_wh=None):
+                   models_dir=None, input_wh=None, fallback=(), max_loss=MAX_LOSS):
     """
     Return a backend for a model, not loaded yet.
 
-    `model` is a name in the manifest, '' for its default, or a path; see manifest.open_model.
-    `input_wh` overrides the size that the model was trained for, in multiples of its last stride.
+    `name` is one of BACKENDS, or 'auto' for the fastest here that loses at most `max_loss` of
+    mAP at IoU 0.5. `model` is a name in the manifest, '' for its default, or a path; see
+    manifest.open_model. `input_wh` overrides the size that the model was trained for, in
+    multiples of its last stride. The backends named in `fallback` take over, in that order, when
+    the one before fails; they run on the device and in the precision that suit them best.
     """
+    options = {'model': model, 'threads': threads, 'batch': batch, 'models_dir': models_dir,
+               'input_wh': input_wh}
+    if fallback:
+        return _with_fallback([name] + list(fallback), options, precision, device, max_loss)
+    if name == AUTO:
+        from .auto import AutoBackend
+        return AutoBackend(precision=precision, device=device, max_loss=max_loss, **options)
     cls = backend_class(name)
     cls.version()  # a missing runtime is said before a file is read
     model_file = _open_best(cls.file_choices(precision), model, models_dir)
@@ -51,6 +62,18 @@ def create_backend(name, model='', precision='auto', device='auto', threads=0, b
                 step, *input_wh))
         model_file = model_file._replace(input_wh=tuple(input_wh))
     return cls(model_file, device=device, precision=precision, threads=threads, batch=batch)
+
+
+def _with_fallback(names, options, precision, device, max_loss):
+    from .fallback import FallbackBackend
+    for name in names:
+        if name != AUTO:
+            backend_class(name)  # a misspelt name is said now, not when it is needed
+    own = {names[0]: {'precision': precision, 'device': device}}
+
+    def create(name):
+        return create_backend(name, max_loss=max_loss, **dict(options, **own.get(name, {})))
+    return FallbackBackend(names, create, options['threads'], options['batch'])
 
 
 def _open_best(choices, model, models_dir):

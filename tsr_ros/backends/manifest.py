@@ -166,7 +166,7 @@ def open_model(model, formats, precision='auto', models_dir=None):
     """
     formats = (formats,) if isinstance(formats, str) else tuple(formats)
     model = str(model)
-    if os.path.splitext(model)[1] in _SUFFIXES:
+    if is_own_file(model):
         return _open_own_file(model, formats, precision)
     manifest = Manifest.read(models_dir or default_models_dir())
     entry = manifest.model(model or manifest.default)
@@ -176,6 +176,11 @@ def open_model(model, formats, precision='auto', models_dir=None):
     return ModelFile(
         entry.name, file.format, file.precision, os.path.join(entry.folder, file.path),
         file.sha256, entry.input_wh, entry.labels, entry.anchors, entry.strides)
+
+
+def is_own_file(model):
+    """Tell whether a model is named by the path of a file, not as the manifest does."""
+    return os.path.splitext(str(model))[1] in _SUFFIXES
 
 
 def _open_own_file(path, formats, precision):

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .base import Backend, BackendError, BackendMissing, DeviceError
+from .build_cache import BuildCache, cache_folder
 from .device_memory import open_device_memory
-from .engine_cache import EngineCache
 from .nvidia_driver import find_gpu
 from .tensorrt_builder import (
     build_engine,
@@ -45,7 +45,7 @@ class TensorRtBackend(Backend):
         'on a Jetson it comes with JetPack; elsewhere pip install tensorrt, from NVIDIA')
 
     needs_gpu_to_build = True
-    cache = None  # EngineCache; None for that in the user's cache folder
+    cache = None  # BuildCache; None for that in the user's cache folder
 
     _runner = _memory = None
 
@@ -78,7 +78,7 @@ class TensorRtBackend(Backend):
         self._engine(trt, make_logger(trt), gpu, source)
         path = self._cache().path(source.name, source.key)
         if not os.path.exists(path):
-            raise BackendError(self._origin)
+            raise BackendError('the engine was not kept: ' + self._origin)
         return path
 
     def _load(self):
@@ -113,7 +113,7 @@ class TensorRtBackend(Backend):
         return int(number or 0)
 
     def _cache(self):
-        return self.cache or EngineCache()
+        return self.cache or BuildCache(cache_folder('engines'))
 
     def _source(self, trt, gpu):
         """Return what an engine is built from."""
@@ -137,12 +137,13 @@ class TensorRtBackend(Backend):
     def _engine(self, trt, logger, gpu, source):
         """Return the engine's bytes, from the cache or built."""
         what = '{} engine of {} in {}'.format(self.name, self.model_file.name, self.precision)
-        engine, self._origin = self._cache().get_or_build(
+        engine, origin = self._cache().get_or_make(
             source.name, source.key,
             lambda: call_with_progress(
                 lambda: self._build(trt, logger, gpu, source.onnx), self.progress,
                 'building the {}, which is done once'.format(what)),
             lambda: self.progress('waiting for another process that builds the ' + what))
+        self._origin = 'engine ' + origin
         return engine
 
     def _build(self, trt, logger, gpu, onnx):

@@ -17,63 +17,63 @@ def cache_folder(*parts):
     return os.path.join(base, 'tsr_ros', *parts)
 
 
-class EngineCache:
+class BuildCache:
     """
-    Engines in a folder, each beside a JSON file that says what it was built from and its hash.
+    Files that take long to make, each beside a JSON file with what it depends on and its hash.
 
     What that file does not vouch for is not there: another key, another hash, half a file. A name
-    is that of a file (`yolov7-tiny.engine`), a key a dict of what the content depends on.
+    is that of a file (`a.engine`), a key a dict of all that the content depends on.
     """
 
-    def __init__(self, folder=None):
-        self.folder = str(folder or cache_folder('engines'))
+    def __init__(self, folder):
+        self.folder = str(folder)
 
-    def get_or_build(self, name, key, build, on_wait=lambda: None):
+    def get_or_make(self, name, key, make, on_wait=lambda: None):
         """
-        Return (engine, where it comes from), built by `build()` if it is not there.
+        Return (content, where it comes from), made by `make()` if it is not there.
 
-        Two processes that need the same engine build it once. Where the folder cannot be
-        written the engine is built and not kept, and the text says so.
+        Two processes that need the same make it once. Where the folder cannot be written it is
+        made and not kept, and the text says so.
         """
-        engine, problem = self.read(name, key)
-        if engine is not None:
-            return engine, 'engine from the cache'
+        content, problem = self.read(name, key)
+        if content is not None:
+            return content, 'from the cache'
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(self.locked(name, key, on_wait))
-                engine, _ = self.read(name, key)
-                if engine is not None:
-                    return engine, 'engine from the cache, built by another process just now'
             except OSError as error:
-                return build(), self._not_kept(error)
-            engine = build()
+                return make(), self._not_kept(error)
+            content, _ = self.read(name, key)
+            if content is not None:
+                return content, 'from the cache, made by another process just now'
+            content = make()
             try:
-                self.write(name, key, engine)
+                self.write(name, key, content)
             except OSError as error:
-                return engine, self._not_kept(error)
-        return engine, 'engine built anew' + (': ' + problem if problem else '')
+                return content, self._not_kept(error)
+        return content, 'made just now' + (', since {}'.format(problem) if problem else '')
 
     def _not_kept(self, error):
-        return 'engine built anew and not kept, since {} cannot be written: {}'.format(
+        return 'made just now and not kept, since {} cannot be written: {}'.format(
             self.folder, error.strerror)
 
     def path(self, name, key):
-        """Return where the engine of a key lies."""
+        """Return where the content of a key lies."""
         stem, suffix = os.path.splitext(re.sub(r'[^\w.-]', '_', name))
         digest = hashlib.sha256(_as_json(key).encode()).hexdigest()[:16]
         return os.path.join(self.folder, '{}-{}{}'.format(stem, digest, suffix))
 
     def read(self, name, key):
-        """Return (engine, ''), or (None, why not); the reason is '' where there was none yet."""
+        """Return (content, ''), or (None, why not); the reason is '' where there was none yet."""
         path = self.path(name, key)
         try:
             with open(path, 'rb') as file:
-                engine = file.read()
+                content = file.read()
             with open(path + '.json', encoding='utf-8') as file:
                 sidecar = json.load(file)
             if _as_json(sidecar['key']) != _as_json(key):
-                return None, '{} was built from something else'.format(path)
-            if hashlib.sha256(engine).hexdigest() != sidecar['sha256']:
+                return None, '{} was made of something else'.format(path)
+            if hashlib.sha256(content).hexdigest() != sidecar['sha256']:
                 return None, '{} is damaged: its hash is wrong'.format(path)
         except FileNotFoundError:
             return None, ''
@@ -81,20 +81,20 @@ class EngineCache:
             return None, '{} cannot be read: {}'.format(path, error.strerror)
         except (ValueError, KeyError, TypeError):
             return None, '{}.json is damaged'.format(path)
-        return engine, ''
+        return content, ''
 
-    def write(self, name, key, engine):
-        """Keep an engine; raises OSError and leaves nothing half-written."""
+    def write(self, name, key, content):
+        """Keep a content (bytes); raises OSError and leaves nothing half-written."""
         path = self.path(name, key)
         os.makedirs(self.folder, exist_ok=True)
-        sidecar = {'key': key, 'sha256': hashlib.sha256(engine).hexdigest(), 'bytes': len(engine)}
+        sidecar = {'key': key, 'sha256': hashlib.sha256(content).hexdigest()}
         with contextlib.suppress(FileNotFoundError):
             os.remove(path + '.json')  # which does not speak of what comes now
-        _write(path, engine)
+        _write(path, content)
         _write(path + '.json', json.dumps(sidecar, indent=2, sort_keys=True).encode())
 
     def remove(self, name, key):
-        """Forget an engine."""
+        """Forget a content."""
         for path in self.path(name, key) + '.json', self.path(name, key):
             with contextlib.suppress(OSError):
                 os.remove(path)
@@ -102,7 +102,7 @@ class EngineCache:
     @contextlib.contextmanager
     def locked(self, name, key, on_wait=lambda: None):
         """
-        Hold the right to build the engine of a key; whoever comes second waits.
+        Hold the right to make the content of a key; whoever comes second waits.
 
         `on_wait` is called again and again meanwhile. The system gives the lock back when a
         process ends, however it ends. Raises OSError where the folder cannot be written.

@@ -1,0 +1,174 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import functools
+import json
+import platform
+from typing import Any, NamedTuple
+
+from .base import BackendError, DeviceError, available_cpus
+from .build_cache import BuildCache, cache_folder
+from .delegating import DelegatingBackend
+from .factory import backend_class, backend_status, create_backend
+from .manifest import MAX_LOSS, Manifest, default_models_dir, find_model_file, is_own_file
+from .measure import measure
+from .nvidia_driver import find_gpu
+
+# of mAP at IoU 0.5, what fp16 and bf16 may cost where the manifest has no score of theirs
+ROUNDING_LOSS = 0.002
+
+
+class Candidate(NamedTuple):
+    """A backend in a precision that there is a model file for."""
+
+    backend: str
+    precision: str
+    sha256: str  # of its files
+    loss: Any  # of mAP at IoU 0.5 against fp32; None where nobody has measured it
+
+
+class AutoBackend(DelegatingBackend):
+    """
+    The fastest backend of this computer whose accuracy is within a limit.
+
+    The first load measures all that is installed, which takes seconds; the result is kept for
+    this computer, these versions and this model.
+    """
+
+    name = 'auto'
+    cache = None  # BuildCache; None for that in the user's cache folder
+
+    def __init__(self, model='', precision='auto', max_loss=MAX_LOSS, models_dir=None,
+                 **options):
+        super().__init__(options.get('threads', 0), options.get('batch', 1))
+        self._model, self._precision, self._max_loss = str(model), precision, max_loss
+        self._models_dir = models_dir
+        self._options = dict(options, model=self._model, models_dir=(
+            models_dir and str(models_dir)))
+
+    def _load(self):
+        candidates = find_candidates(self._model, self._precision, self._models_dir)
+        good = [c for c in candidates if c.loss is not None and c.loss <= self._max_loss]
+        if not good:
+            raise BackendError(
+                'auto has nothing to choose from: no backend that runs here has a file of {} '
+                'in {} precision with a measured loss of at most {:g} mAP'.format(
+                    self._model or 'the default model', self._precision, self._max_loss))
+        times, origin = self._times(good)
+        others = []
+        for candidate in sorted(good, key=lambda c: times[c][0] or float('inf')):
+            time_ms, problem = times[candidate]
+            if time_ms is not None and self.backend is None:
+                try:
+                    self.backend = self._loaded(create_backend(
+                        candidate.backend, precision=candidate.precision, **self._options))
+                    chosen_ms = time_ms
+                    continue
+                except BackendError as error:
+                    problem = str(error)
+            others.append('{0.backend} {0.precision} {1}'.format(
+                candidate, 'failed ({})'.format(problem) if problem
+                else '{:.1f} ms'.format(time_ms)))
+        if self.backend is None:
+            raise BackendError('auto found no backend that runs: {}'.format('; '.join(others)))
+        others += ['{0.backend} {0.precision} may lose too much ({1})'.format(
+            c, 'not measured' if c.loss is None else '{:.3f} mAP'.format(c.loss))
+            for c in candidates if c not in good]
+        self._why = '{:.1f} ms (measurements {}), others: {}'.format(
+            chosen_ms, origin, ', '.join(others) or 'none')
+        self.progress('auto chose {0.backend.name} {0.backend.precision}, {0._why}'.format(self))
+
+    def _times(self, candidates):
+        """Return {Candidate: (median in ms or None, why not)} and where that comes from."""
+        key = {
+            'computer': describe_computer(),
+            'candidates': [list(c[:3]) for c in candidates],
+            'versions': {c.backend: backend_class(c.backend).version() for c in candidates},
+            'options': {name: self._options.get(name)
+                        for name in ('device', 'threads', 'batch', 'input_wh')},
+        }
+        by_backend = {}
+        for candidate in candidates:
+            by_backend.setdefault(candidate.backend, []).append(candidate.precision)
+
+        def measure_all():
+            return json.dumps({
+                name: measure(name, precisions, self._options, self.progress)
+                for name, precisions in by_backend.items()}).encode()
+        cache = self.cache or BuildCache(cache_folder('auto'))
+        content, origin = cache.get_or_make(
+            'measurements.json', key, measure_all,
+            lambda: self.progress('waiting for another process that measures'))
+        measured = json.loads(content.decode())
+        return {c: tuple(measured[c.backend][c.precision]) for c in candidates}, origin
+
+    def _reason(self):
+        return 'auto chose it: ' + self._why
+
+    def _close(self):
+        super()._close()
+        self.backend = None
+
+
+def find_candidates(model='', precision='auto', models_dir=None):
+    """Return a Candidate for each backend that runs here and precision it has a file for."""
+    result = []
+    for name, status in backend_status().items():
+        if status.problem:
+            continue
+        for wanted in backend_class(name).precisions:
+            if precision in ('auto', wanted):
+                result += _candidate(name, wanted, model, models_dir)
+    return result
+
+
+def _candidate(name, precision, model, models_dir):
+    """Return a list with the Candidate of a backend in one precision, or an empty one."""
+    cls = backend_class(name)
+    if is_own_file(model):
+        try:
+            file = create_backend(name, model, precision).model_file
+        except BackendError:
+            return []
+        # how right his own file is, is the user's affair
+        return [Candidate(name, precision, file.sha256, 0.0)]
+    manifest = Manifest.read(models_dir or default_models_dir())
+    entry = manifest.model(model or manifest.default)
+    for formats, wanted in cls.file_choices(precision):
+        try:
+            file = find_model_file(entry, formats, wanted)
+        except BackendError:
+            continue
+        sha256 = ' '.join([file.sha256] + [data[1] for data in file.data])
+        return [Candidate(name, precision, sha256, _loss(file, name, precision))]
+    return []
+
+
+def _loss(file, backend, precision):
+    if precision == 'fp32':
+        return 0.0
+    scores = file.scores
+    map50 = scores.get('map50_' + backend, scores.get('map50'))
+    if file.precision == precision and map50 is not None and 'map50_fp32' in scores:
+        return float(scores['map50_fp32']) - float(map50)
+    return ROUNDING_LOSS if precision in ('fp16', 'bf16') else None
+
+
+def describe_computer():
+    """Return what the speed of a backend depends on, for a cache's key."""
+    try:
+        gpu = list(find_gpu()[1:])
+    except DeviceError:
+        gpu = None
+    return {'machine': platform.machine(), 'cpu': _cpu_name(), 'cpus': available_cpus(),
+            'gpu': gpu}
+
+
+@functools.lru_cache(maxsize=None)
+def _cpu_name():
+    try:
+        with open('/proc/cpuinfo', encoding='utf-8', errors='replace') as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line for line in lines if line.startswith(('model name', 'Hardware', 'Model'))]
+    return ' '.join(sorted({line.partition(':')[2].strip() for line in names}))

@@ -1,0 +1,60 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from .base import BackendError
+from .delegating import DelegatingBackend
+
+
+class FallbackBackend(DelegatingBackend):
+    """
+    The first of some backends that works; the next one takes over when it fails.
+
+    The image at which one fails is still answered, by the next. `failures` says what has failed.
+    Nothing goes back to a backend that has failed: load anew for that.
+    """
+
+    name = 'fallback'
+
+    def __init__(self, names, create, threads=0, batch=1):
+        """Take names in order and `create`, which returns a backend by name, not loaded."""
+        super().__init__(threads, batch)
+        self._names = list(names)
+        self._create = create
+
+    def _load(self):
+        self._take_next(None)
+
+    def _infer(self, images):
+        while True:
+            try:
+                return self.backend.infer(images)
+            except Exception as error:  # a runtime may raise anything
+                if not self._names:
+                    raise
+                self._note(self.backend.describe().name, error)
+                self._take_next(error)
+
+    def _take_next(self, error):
+        """Load the next backend that can be; raise the error that led here if there is none."""
+        while self._names:
+            name = self._names.pop(0)
+            self.progress('loading {}'.format(name))
+            try:
+                backend = self._loaded(self._create(name))
+            except BackendError as problem:
+                self._note(name, problem)
+                error = error or problem
+                continue
+            # only now, so that there is one to go on with if no other can be loaded
+            self._close()
+            self.backend = backend
+            return
+        raise error if len(self.failures) == 1 else BackendError('; '.join(self.failures))
+
+    def _note(self, name, error):
+        self.failures += ('{} failed: {}'.format(name, error),)
+        self.progress(self.failures[-1])
+
+    def _reason(self):
+        if not self.failures:
+            return ''
+        return 'stands in, since {}'.format('; '.join(self.failures))
