@@ -24,6 +24,9 @@ environment:
 environment-test:
 	@$(PYTHON) scripts/environment.py --ros $(ROS) --with test
 
+demo: environment
+	@$(IN_ENVIRONMENT) python -m tsr_ros.replay.demo $(if $(SOURCE),"$(SOURCE)")
+
 test: environment-test lint
 	@$(IN_ENVIRONMENT) python -m pytest $(ARGS)
 

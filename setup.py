@@ -25,6 +25,7 @@ BACKENDS = {
 PURPOSES = {
     'benchmark': ['matplotlib', 'onnx'],
     'export': ['onnx', 'onnxruntime', 'flatbuffers'],
+    'replay': ['matplotlib'],
     'render': ['bpy==5.0.1', 'OpenEXR==3.5.3'],
     'training': ['torch', 'safetensors', 'matplotlib'],
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 
-from tsr_ros.cli import bag_export, bag_import, bag_info, bag_render
+from tsr_ros.cli import bag_export, bag_import, bag_info, bag_render, bag_replay
 
 # subcommand: (module with configure, run and ERRORS, one line of help)
 SUBCOMMANDS = {
@@ -14,6 +14,7 @@ SUBCOMMANDS = {
     'info': (bag_info, 'say what is in a recording'),
     'import': (bag_import, 'make a recording of a film, a folder of images or a YOLO set'),
     'export': (bag_export, 'write a recording as a film or as labelled images'),
+    'replay': (bag_replay, 'play recordings to the detector and judge what it finds'),
 }
 ERRORS = tuple({error for module, _ in SUBCOMMANDS.values() for error in module.ERRORS})
 

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tsr_ros.replay.bag import is_bag
-from tsr_ros.replay.live import LiveError, replay_live
+from tsr_ros.replay.live import replay_live
+from tsr_ros.replay.node_process import LiveError
 from tsr_ros.replay.report import summary, write_report
 from tsr_ros.replay.run import DetectorOptions
 from tsr_ros.replay.score import score_run

@@ -27,7 +27,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from tsr_ros.msg import LatencyReport
 from tsr_ros.replay.messages import stamp_ns
-from tsr_ros.replay.node_process import NodeError, NodeProcess
+from tsr_ros.replay.node_process import LiveError, NodeProcess
 from tsr_ros.replay.player_node import LATCHED, LATE_MS, LEDGER
 from tsr_ros.replay.run import STAGES, Answer, DetectorOptions, Run, in_labels_of
 from tsr_ros.replay.sources import Source
@@ -38,10 +38,6 @@ START_TIMEOUT_S = 600.0  # a runtime may have to build its engine first
 _STALLED_S = 60.0        # a detector that has not moved for so long will not move again
 _RESULTS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE,
                       durability=DurabilityPolicy.VOLATILE)
-
-
-class LiveError(Exception):
-    """A live replay that cannot be done or finished: why, and what can be done."""
 
 
 class Counts(NamedTuple):
@@ -134,14 +130,11 @@ def replay_live(source: Source, options: DetectorOptions | None = None, rate: fl
     options = options or DetectorOptions()
     with tempfile.TemporaryDirectory(prefix='tsr_replay_') as folder, _signals_interrupt(), \
             _observer() as (observer, executor):
-        try:
-            with _detector(options, image_transport, Path(folder)) as detector:
-                _wait_for_detector(observer, executor, detector, image_transport)
-                with _player(source, rate, image_transport, Path(folder)) as player:
-                    _watch(observer, executor, detector, player, source.count, progress)
-                _wait_until_settled(observer, executor, detector)
-        except NodeError as error:
-            raise LiveError(str(error)) from error
+        with _detector(options, image_transport, Path(folder)) as detector:
+            _wait_for_detector(observer, executor, detector, image_transport)
+            with _player(source, rate, image_transport, Path(folder)) as player:
+                _watch(observer, executor, detector, player, source.count, progress)
+            _wait_until_settled(observer, executor, detector)
         return _account(observer, source, options, rate)
 
 

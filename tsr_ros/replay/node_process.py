@@ -15,7 +15,11 @@ import yaml
 _LAST_LINES = 12
 
 
-class NodeError(Exception):
+class LiveError(Exception):
+    """A live replay that cannot be done or finished: why, and what can be done."""
+
+
+class NodeError(LiveError):
     """A node that died or failed: which, how, and its last words."""
 
 

@@ -1,0 +1,102 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`tsr bag replay`: recordings through the detector, live or offline, and how right it is."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+from tsr_ros.backends.base import BackendError
+from tsr_ros.cli.detect import add_model_arguments
+from tsr_ros.replay.files import write_json
+from tsr_ros.replay.node_process import LiveError
+from tsr_ros.replay.offline import replay_offline
+from tsr_ros.replay.report import write_report
+from tsr_ros.replay.run import DetectorOptions, Run, to_json
+from tsr_ros.replay.score import score_run
+from tsr_ros.replay.sources import Source, SourceError, open_source
+from tsr_ros.replay.tables import as_text, conditions_table, run_tables
+
+
+class ReplayError(Exception):
+    """A replay that cannot be done as asked: why, and what to do."""
+
+
+ERRORS = (BackendError, LiveError, ReplayError, SourceError)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.description = (
+        'Play recordings to the detector. Offline: every frame, as fast as it goes, the same '
+        'result each time: how right it is. Live: over ROS 2 topics, to the node in a process of '
+        'its own, at the pace of the recording: how fast it is, and what is dropped. Where a '
+        'recording has ground truth, both are judged by it.')
+    parser.add_argument('bags', nargs='+', metavar='BAG',
+                        help='rosbag2; a film, a folder of images or a YOLO set too')
+    parser.add_argument('--mode', choices=('offline', 'live'), default='offline',
+                        help='default: %(default)s')
+    add_model_arguments(parser)
+    parser.add_argument('--conf', type=float, metavar='SCORE',
+                        default=DetectorOptions().confidence_threshold,
+                        help='from which on a detection counts (default: %(default)s)')
+    parser.add_argument('--rate', type=float,
+                        help='live: times the pace of the recording (default: 1)')
+    parser.add_argument('--topic', help="the recording's images, where it has several")
+    parser.add_argument('--out', type=Path, default=Path('out/replay'), metavar='DIR',
+                        help='folder for the report, index.html (default: %(default)s)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers and boxes as JSON')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay each recording, print its tables, and write report and JSON."""
+    if args.rate is not None and args.mode == 'offline':
+        raise ReplayError('--rate is for --mode live; offline goes as fast as it can')
+    if args.rate is not None and not args.rate > 0:
+        raise ReplayError(f'--rate is {args.rate}, but it must be above 0')
+    if not 0.01 <= args.conf <= 1:
+        raise ReplayError(f'--conf is {args.conf}, but it lies between 0.01 and 1')
+    if importlib.util.find_spec('matplotlib') is None:
+        raise ReplayError('the report needs Matplotlib: pip install matplotlib')
+    options = DetectorOptions(args.model, args.backend, args.precision, args.device, args.threads,
+                              args.models_dir or '', args.conf)
+    # all are opened first, so that a mistyped name is said before the work begins
+    sources = [open_source(bag, topic=args.topic) for bag in args.bags]
+    runs, scores = [], []
+    for source in sources:
+        played = _play(source, options, args)
+        runs.append(played)
+        scores.append(score_run(played) if played.has_ground_truth else None)
+        print(f'\n{played.source}, {played.mode}')
+        for table in run_tables(played, scores[-1]):
+            print(f'\n{as_text(table)}')
+        if scores[-1] is None:
+            print('\nIt has no ground truth, so it is not said how right this is.')
+        for problem in played.problems:
+            print(f'\nNote: {problem}.')
+    scored = [(played, score) for played, score in zip(runs, scores, strict=True)
+              if score is not None]
+    if len(scored) > 1:
+        print(f'\n{as_text(conditions_table(*zip(*scored, strict=True)))}')
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        write_json(args.json, [{**to_json(played), 'score': score.as_dict() if score else None}
+                               for played, score in zip(runs, scores, strict=True)])
+    page = write_report(args.out / 'index.html', runs, scores, sources,
+                        f'{", ".join(source.name for source in sources)}: {args.mode} replay')
+    print(f'\nThe report: {page}')
+    return 0
+
+
+def _play(source: Source, options: DetectorOptions, args: argparse.Namespace) -> Run:
+    if args.mode == 'offline':
+        return replay_offline(source, options)
+    try:
+        from tsr_ros.replay.live import replay_live
+    except ImportError as error:
+        raise ReplayError(
+            f'--mode live needs ROS 2 with this package built ({error}); `tsr doctor` says more. '
+            '--mode offline needs none') from error
+    return replay_live(source, options, args.rate or 1.0)
