@@ -47,7 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--topic', help="the recording's images, where it has several")
     parser.add_argument('--out', type=Path, default=Path('out/replay'), metavar='DIR',
                         help='folder for the report, index.html (default: %(default)s)')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers and boxes as JSON')
+    parser.add_argument('--json', type=Path, metavar='FILE',
+                        help='write all numbers and boxes as JSON')
 
 
 def run(args: argparse.Namespace) -> int:
