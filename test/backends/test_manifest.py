@@ -89,11 +89,10 @@ def test_a_missing_model_file(folder):
         open_model('small', 'onnx', models_dir=folder)
 
 
-@pytest.mark.parametrize('suffix', ['.safetensors', '.onnx'])
-def test_a_file_of_one_s_own_describes_itself(small_models, suffix):
-    stem = {'.safetensors': 'weights', '.onnx': 'fp32'}[suffix]
-    path = str(small_models / 'small' / (stem + suffix))
-    model_file = open_model(path, ('torch', 'onnx'))
+@pytest.mark.parametrize('name', ['weights.safetensors', 'fp32.onnx', 'fp32.tflite'])
+def test_a_file_of_one_s_own_describes_itself(small_models, name):
+    path = str(small_models / 'small' / name)
+    model_file = open_model(path, ('torch', 'onnx', 'tflite'))
     assert model_file.path == path
     assert model_file.labels == LABELS
     assert model_file.anchors == ANCHORS
@@ -104,7 +103,7 @@ def test_a_file_of_one_s_own_describes_itself(small_models, suffix):
 def test_a_neighbour_describes_a_file_that_cannot(tmp_path):
     path = tmp_path / 'mine.tflite'
     path.write_bytes(b'any')
-    with pytest.raises(ModelFileError, match='says nothing of labels'):
+    with pytest.raises(ModelFileError, match='is not a TensorFlow Lite file'):
         open_model(path, 'tflite')
     (tmp_path / 'mine.tflite.yaml').write_text(yaml.safe_dump({
         'labels': ['a'], 'anchors': ANCHORS, 'strides': [8, 16, 32], 'input_wh': [64, 32],
@@ -119,12 +118,17 @@ def test_a_neighbour_describes_a_file_that_cannot(tmp_path):
     ('a.onnx', b'no onnx at all', 'does not describe itself'),
     ('a.safetensors', b'short', 'no whole safetensors'),
     ('a.onnx', None, 'cannot be read'),
+    ('a.tflite', b'', 'is not a TensorFlow Lite file'),
+    ('a.tflite', b'\x10\0\0\0TFL3', 'is not a whole TensorFlow Lite file'),
+    # a model with a version alone
+    ('a.tflite', b'\x0e\0\0\0TFL3\x06\0\x08\0\x04\0\x06\0\0\0\x03\0\0\0',
+     'says nothing of labels'),
 ])
 def test_a_bad_file_of_one_s_own(tmp_path, name, content, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelFileError, match=message):
-        open_model(tmp_path / name, ('torch', 'onnx'))
+        open_model(tmp_path / name, ('torch', 'onnx', 'tflite'))
 
 
 def test_a_file_of_one_s_own_for_another_backend(small_models):

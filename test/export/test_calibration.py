@@ -36,6 +36,13 @@ def test_each_class_dark_and_bright_is_taken(tmp_path):
     assert {'00', '34'} <= chosen  # the darkest of the first, the brightest of the last
 
 
+def test_of_a_dataset_the_training_split_alone_is_taken(tmp_path):
+    for name in 'abc':
+        write(tmp_path, name, 20, 0)
+    (tmp_path / 'split.csv').write_text('image,split\na.png,train\nb.png,test\nc.png,train\n')
+    assert [path.stem for path in choose_images(tmp_path, 8)] == ['a', 'c']
+
+
 def test_inputs_are_letterboxed(tmp_path):
     write(tmp_path, 'a', 10)
     inputs = list(calibration_inputs(choose_images(tmp_path, 4), (64, 64)))

@@ -3,12 +3,14 @@
 """
 How a model file describes itself: labels, anchors, strides, input_wh, each as JSON.
 
-safetensors and ONNX files carry them as metadata. Any file may have a neighbour of the same name
+safetensors and ONNX files carry them as metadata, TensorFlow Lite files that `tsr export` wrote
+in their description. Any file may have a neighbour of the same name
 with '.yaml' added, which says the same and is read first.
 """
 
 import json
 import os
+import struct
 
 import yaml
 
@@ -49,6 +51,8 @@ def _own_metadata(path):
         strings = read_header(path)[0]
     elif suffix == '.onnx':
         strings = read_onnx_metadata(path)
+    elif suffix == '.tflite':
+        strings = read_tflite_metadata(path)
     else:
         strings = {}
     metadata = {key: json.loads(strings[key]) for key in KEYS if key in strings}
@@ -74,3 +78,32 @@ def read_onnx_metadata(path):
         return result
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError('it is not a whole ONNX file ({})'.format(error))
+
+
+def read_tflite_metadata(path):
+    """
+    Return the dict of strings in a TensorFlow Lite file's description, without its runtime.
+
+    It is the fourth field of the flatbuffer's root table Model (schema.fbs); others have plain
+    text there.
+    """
+    with open(path, 'rb') as file:
+        data = file.read()
+    if data[4:8] != b'TFL3':
+        raise ValueError('it is not a TensorFlow Lite file')
+    try:
+        root, = struct.unpack_from('<I', data)
+        table = root - struct.unpack_from('<i', data, root)[0]
+        size, = struct.unpack_from('<H', data, table)
+        place = struct.unpack_from('<H', data, table + 10)[0] if size > 10 else 0
+        if not place:
+            return {}
+        start = root + place
+        start += struct.unpack_from('<I', data, start)[0]
+        length, = struct.unpack_from('<I', data, start)
+        description = json.loads(data[start + 4:start + 4 + length].decode())
+    except struct.error:
+        raise ValueError('it is not a whole TensorFlow Lite file')
+    except ValueError:
+        return {}
+    return description if isinstance(description, dict) else {}

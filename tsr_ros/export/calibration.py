@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from tsr_ros.evaluation.dataset import read_table
 from tsr_ros.vision.letterbox import letterbox
 
 SUFFIXES = ('.jpg', '.jpeg', '.png')
@@ -20,9 +21,15 @@ def choose_images(folder: str | Path, count: int) -> list[Path]:
 
     Sorted by class (from YOLO labels in a neighbouring folder `labels`, where there is one) and
     then by brightness, every n-th is taken: dark and bright, with each class and with none.
+    Where a split.csv divides them, those of the split `train` are meant.
     """
     folder = Path(folder)
     paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES)
+    split_file = folder / 'split.csv'
+    if split_file.exists():
+        train = {Path(row['image']).stem for row in read_table(split_file, ('image', 'split'))
+                 if row['split'] == 'train'}
+        paths = [path for path in paths if path.stem in train]
     if not paths:
         raise ValueError(f'there is no image to calibrate with in {folder}')
     if len(paths) <= count:

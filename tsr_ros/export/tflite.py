@@ -9,6 +9,7 @@ how int8 is calculated: https://ai.google.dev/edge/litert/models/quantization_sp
 """
 
 import json
+from collections.abc import Iterable
 
 import flatbuffers
 import numpy as np
@@ -40,15 +41,20 @@ class Scale:
         self.zero = int(np.clip(round(-128 - least / self.scale), -128, 127))
 
 
-def build_tflite(network: Network, ranges: Ranges | None = None) -> bytes:
+def build_tflite(network: Network, ranges: Ranges | None = None,
+                 keep_float: Iterable[str] = ()) -> bytes:
     """
     Return the TensorFlow Lite file of a network.
 
     Without `ranges` it calculates in float with weights stored as fp16. With them (see
     activation_ranges.py) all is int8 but the last convolutions, whose maps hold sizes and
-    probabilities side by side.
+    probabilities side by side, and those that `keep_float` names.
     """
-    return _Builder(fold_input(network), ranges).build()
+    layers = {node['name'] for node in network.graph if 'name' in node}
+    unknown = set(keep_float) - layers
+    if unknown:
+        raise ValueError(f'there is no layer {", ".join(sorted(unknown))} to keep in float')
+    return _Builder(fold_input(network), ranges, set(keep_float)).build()
 
 
 def _shared_scales(network: Network, ranges: Ranges) -> dict[str, Scale]:
@@ -74,14 +80,15 @@ def _shared_scales(network: Network, ranges: Ranges) -> dict[str, Scale]:
     scales = {f'node{i}': Scale(*limits[leader(i)])
               for i in range(len(network.graph)) if i not in network.outputs}
     scales.update({name: Scale(*limit) for name, limit in ranges.items() if name not in scales})
+    scales['image'] = Scale(0, 255)
     return scales
 
 
 class _Builder:
     """Collects tensors and operators of one graph."""
 
-    def __init__(self, network: Network, ranges: Ranges | None) -> None:
-        self.network = network
+    def __init__(self, network: Network, ranges: Ranges | None, keep_float: set[str]) -> None:
+        self.network, self.keep_float = network, keep_float
         self.scales = None if ranges is None else _shared_scales(network, ranges)
         self.tensors: list = []
         self.operators: list = []
@@ -98,7 +105,7 @@ class _Builder:
             self.values[IMAGE] = self.result('image', (height, width, 3))
             self.operator(_OP.DEQUANTIZE, [images], self.values[IMAGE])
         else:
-            self.values[IMAGE] = self.result('image', (height, width, 3), Scale(0, 255))
+            self.values[IMAGE] = self.result('image', (height, width, 3), self.scale('image'))
             self.operator(_OP.QUANTIZE, [images], self.values[IMAGE])
         self.shapes[IMAGE] = height, width, 3
         for index, node in enumerate(network.graph):
@@ -168,7 +175,8 @@ class _Builder:
         self.operators.append(operator)
 
     def scale(self, name: str) -> Scale | None:
-        return None if self.scales is None else self.scales[name]
+        """Return how a tensor is stored as int8; None where it is float."""
+        return None if self.scales is None else self.scales.get(name)
 
     def finish(self, index: int, shape: tuple[int, int, int]) -> int:
         """Add the result of a node and note it."""
@@ -182,35 +190,37 @@ class _Builder:
         weight = self.network.tensors[node['name'] + '.weight']
         weight = weight.transpose(0, 2, 3, 1)  # output, height, width, input
         bias = self.network.tensors[node['name'] + '.bias']
+        source = node['inputs'][0]
+        value, shape = self.values[source], self.shapes[source]
+        scale = self.scale('image' if source == IMAGE else f'node{source}')
         head = index in self.network.outputs
-        source, shape = node['inputs'][0], self.shapes[node['inputs'][0]]
-        scale = None if self.scales is None else (
-            Scale(0, 255) if source == IMAGE else self.scales[f'node{source}'])
-        value = self.values[source]
-        if head and scale is not None:
-            value = self.result(f'node{index}_float', shape)
-            self.operator(_OP.DEQUANTIZE, [self.values[source]], value)
-            scale = None
+        # between layers all is int8; what is calculated in float is turned to float and back
+        in_float = scale is not None and (head or node['name'] in self.keep_float)
+        if in_float:
+            wide = self.result(f'node{index}_input', shape)
+            self.operator(_OP.DEQUANTIZE, [value], wide)
+            value, scale = wide, None
         value, shape, padding = self.pad(index, node, value, shape, scale)
         stride, kernel = node['stride'], weight.shape[1]
         if padding == schema.Padding.SAME:
             height, width = -(-shape[0] // stride), -(-shape[1] // stride)
         else:
             height, width = ((side - kernel) // stride + 1 for side in shape[:2])
-        activation, slope = parse_activation(node.get('activation'))
         shape = height, width, len(bias)
         constants = self.float_weights(node['name'], weight, bias) if scale is None else (
             self.int8_weights(node['name'], weight, bias, scale))
-        if activation is None:
-            self.shapes[index] = shape
-            linear = self.values[index] = self.result(
-                f'node{index}', shape, None if head else self.scale(f'node{index}'))
-        else:
-            linear = self.result(f'node{index}_linear', shape, self.scale(f'node{index}_linear'))
+
+        activation, slope = parse_activation(node.get('activation'))
+        output = self.result(f'node{index}_float', shape) if in_float and not head else (
+            self.finish(index, shape))
+        linear = output if activation is None else self.result(
+            f'node{index}_linear', shape, scale and self.scale(f'node{index}_linear'))
         self.operator(_OP.CONV_2D, [value, *constants], linear, _OPTIONS.Conv2DOptions,
                       padding=padding, strideW=stride, strideH=stride)
         if activation is not None:
-            self.activate(index, linear, shape, activation, slope)
+            self.activate(index, linear, output, shape, activation, slope)
+        if in_float and not head:
+            self.operator(_OP.QUANTIZE, [output], self.finish(index, shape))
 
     def pad(self, index: int, node: dict, value: int, shape: tuple,
             scale: Scale | None) -> tuple[int, tuple, int]:
@@ -232,7 +242,8 @@ class _Builder:
         """Add weights as they are stored; those of fp16 are widened when the file is loaded."""
         result = []
         for suffix, values in ('.weight', weight), ('.bias', bias):
-            if values.dtype != np.float16:  # such as the first ones, into which / 255 is folded
+            # the first layer's are not fp16, as / 255 is folded in; XNNPACK runs no mixture
+            if weight.dtype != np.float16:
                 result.append(self.tensor(name + suffix, values.shape, _TYPE.FLOAT32, values))
                 continue
             stored = self.tensor(name + suffix + '_fp16', values.shape, _TYPE.FLOAT16, values)
@@ -254,17 +265,17 @@ class _Builder:
                         (bias_scales.tolist(), zeros)),
         ]
 
-    def activate(self, index: int, linear: int, shape: tuple, activation: str,
+    def activate(self, index: int, linear: int, output: int, shape: tuple, activation: str,
                  slope: float) -> None:
-        output = self.finish(index, shape)
         if activation == 'leaky_relu':
             self.operator(_OP.LEAKY_RELU, [linear], output, _OPTIONS.LeakyReluOptions, alpha=slope)
         elif activation == 'relu':
             self.operator(_OP.RELU, [linear], output)
         else:
             # int8 has one fixed scale for a sigmoid: 1 / 256 from -128
-            fixed = None if self.scales is None else Scale(0, 255 / 256)
-            sigmoid = self.result(f'node{index}_sigmoid', shape, fixed)
+            in_float = self.tensors[linear].type == _TYPE.FLOAT32
+            sigmoid = self.result(
+                f'node{index}_sigmoid', shape, None if in_float else Scale(0, 255 / 256))
             self.operator(_OP.LOGISTIC, [linear], sigmoid)
             self.operator(_OP.MUL, [linear, sigmoid], output, _OPTIONS.MulOptions)
 
