@@ -123,8 +123,11 @@ def apply_view(
     :param boxes: (N, 4) in source pixels; turned boxes keep their own width and height, which
         suits round and upright signs at a few degrees better than their hull
     """
+    # OpenCV counts from the middle of the first pixel, boxes from its corner
+    by_middles = view.astype(float)
+    by_middles[:, 2] += view[:, :2].sum(1) / 2 - 0.5
     pixels = cv2.warpAffine(
-        image, view, (size, size), flags=cv2.INTER_LINEAR, borderValue=GREY
+        image, by_middles, (size, size), flags=cv2.INTER_LINEAR, borderValue=GREY
     )
     scale_xy = np.hypot(view[0, :2], view[1, :2])
     centre = boxes[:, :2] @ view[:, :2].T + view[:, 2]

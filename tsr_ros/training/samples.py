@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tsr_ros.evaluation.dataset import LabelledImage
-from tsr_ros.training import weather
+from tsr_ros.training.conditions import vary
 from tsr_ros.training.config import Stage
 from tsr_ros.training.copy_paste import cut_patches, paste
 from tsr_ros.training.geometry import (
@@ -111,8 +111,7 @@ class Samples(Dataset):
         """
         epoch, place, index = key
         rng = np.random.default_rng((self.seed, epoch, place))
-        sample = self.draw(rng, index)
-        sample = sample._replace(image=weather.vary(rng, sample.image))
+        sample = vary(rng, self.draw(rng, index), self.stage.weather)
         pixels = np.ascontiguousarray(sample.image[:, :, ::-1].transpose(2, 0, 1))
         objects = np.hstack((sample.class_id[:, None], sample.boxes)).astype(np.float32)
         return torch.from_numpy(pixels), torch.from_numpy(objects), torch.from_numpy(
@@ -120,7 +119,7 @@ class Samples(Dataset):
         )
 
     def draw(self, rng: np.random.Generator, index: int) -> Sample:
-        """Return a sample without its weather."""
+        """Return a sample before light and weather."""
         stage = self.stage
         take = self.mosaic if stage.view == 'mosaic' else self.view
         sample = take(rng, index)
