@@ -21,7 +21,8 @@ _REQUIREMENTS = ('bpy', 'OpenEXR')
 _HOW_TO_GET = f"""rendering needs Blender as a Python module (bpy 5.0.1, Python 3.11, about 1 GB):
     python3.11 -m venv ~/.cache/tsr_ros/blender
     ~/.cache/tsr_ros/blender/bin/pip install bpy==5.0.1 OpenEXR==3.5.3
-or set {PYTHON_VARIABLE} to the Python of an environment that has both"""
+or set {PYTHON_VARIABLE} to the Python of an environment that has both (as a Python 3.11 has after
+installing this package with its extra `render`)"""
 
 
 class BlenderMissingError(RuntimeError):
