@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from helpers import square_image
 
-from tsr_ros.backends.base import BackendError, BackendMissing, DeviceError, ModelFileError
+from tsr_ros.backends.base import (
+    BackendError,
+    BackendMissing,
+    DeviceError,
+    ModelFileError,
+    is_out_of_memory,
+)
 from tsr_ros.backends.detector import load_detector
 from tsr_ros.backends.factory import BACKENDS, backend_class, backend_status, create_backend
 
@@ -176,3 +182,56 @@ def test_an_input_size_that_the_network_cannot_have(small_models, input_wh):
 def test_a_model_of_one_s_own_by_path(small_models):
     with load_detector(small_models / 'small' / 'fp32.onnx', threads=1) as detector:
         assert len(detector.detect(square_image([(20, 30, 16, 0)])).score) == 1
+
+
+@pytest.mark.parametrize('name', ON_CPU)
+@pytest.mark.parametrize('precision', ['fp16', 'bf16'])
+def test_another_precision_than_asked_for_is_never_run(random_models, name, precision):
+    if precision not in backend_class(name).precisions:
+        with pytest.raises(BackendError, match='not ' + precision):
+            create_backend(name, 'random', precision=precision, models_dir=random_models)
+        return
+    backends = [create_backend(name, 'random', precision=p, threads=1, models_dir=random_models)
+                for p in ('fp32', precision)]
+    try:
+        backends[1].load()
+    except DeviceError:  # this CPU has not got it
+        return
+    images = np.random.RandomState(0).randint(0, 256, (1, 96, 160, 3)).astype(np.uint8)
+    with backends[0], backends[1]:
+        backends[0].load()
+        exact, found = (backend.infer(images)[0] for backend in backends)
+        assert 1e-4 < np.abs(exact - found).max() < 0.1 * np.abs(exact).max()
+        assert backends[1].describe().precision == precision
+
+
+def fail(*_):
+    raise RuntimeError('Failed to allocate memory for requested buffer of size 939524096')
+
+
+class Failing:
+    infer = run_with_iobinding = staticmethod(fail)
+
+
+@pytest.mark.parametrize(('name', 'part', 'stand_in'), [
+    ('onnxruntime', '_session', Failing()),
+    ('openvino', '_request', Failing()),
+    ('pytorch', '_run', fail),
+])
+def test_memory_that_runs_out_is_the_device_s_failure(small_models, name, part, stand_in):
+    with create_backend(name, 'small', threads=1, models_dir=small_models) as backend:
+        backend.load()
+        setattr(backend, part, stand_in)
+        with pytest.raises(DeviceError, match='Failed to allocate memory'):
+            backend.infer(np.zeros(backend.input_shape, np.uint8))
+
+
+@pytest.mark.parametrize(('text', 'expected'), [
+    ('', False),
+    ('CUDA out of memory. Tried to allocate 20.00 MiB', True),
+    ('CUDA failure 2: out of memory', True),
+    ('std::bad_alloc', True),
+    ('invalid memory format', False),
+])
+def test_what_speaks_of_memory(text, expected):
+    assert is_out_of_memory(RuntimeError(text)) is expected

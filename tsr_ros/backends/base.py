@@ -168,6 +168,14 @@ class Backend:
                     self.output_shapes, shapes))
 
 
+def is_out_of_memory(error):
+    """Tell whether a runtime's error says that memory ran out; they share no class."""
+    text = str(error).lower()
+    return any(words in text for words in (
+        'out of memory', 'out_of_memory', 'failed to allocate', 'bad_alloc', 'bad allocation',
+        'not enough memory', 'cuda_error_out_of_memory', 'cuda failure 2'))
+
+
 def available_cpus():
     """Return how many CPUs this process may use."""
     if hasattr(os, 'sched_getaffinity'):

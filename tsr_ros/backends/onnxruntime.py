@@ -2,7 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 
-from .base import Backend, BackendError, BackendMissing, DeviceError, ModelFileError
+from .base import (
+    Backend,
+    BackendError,
+    BackendMissing,
+    DeviceError,
+    ModelFileError,
+    is_out_of_memory,
+)
 from .nvidia_driver import has_nvidia_driver
 
 _PROVIDERS = {
@@ -40,6 +47,7 @@ class OnnxRuntimeBackend(Backend):
         if wanted not in ort.get_available_providers():
             raise DeviceError('this ONNX Runtime has no {}; it has {}'.format(
                 wanted, ', '.join(ort.get_available_providers())))
+        self._check_precision(device)
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
@@ -54,24 +62,43 @@ class OnnxRuntimeBackend(Backend):
             self._session = ort.InferenceSession(
                 self.model_file.path, options, providers=providers)
         except Exception as error:  # ONNX Runtime's errors share no base class
+            if is_out_of_memory(error):
+                raise DeviceError('ONNX Runtime on {}: {}'.format(self.device, error))
             raise ModelFileError('ONNX Runtime cannot load {}: {}'.format(
                 self.model_file.path, error))
         if self._session.get_providers()[0] != wanted:
             raise DeviceError('ONNX Runtime could not start {} and runs on {}'.format(
                 wanted, self._session.get_providers()[0]))
-        self._bind(device, number)
+        self._bind()
+
+    def _check_precision(self, device):
+        """Refuse a precision that the device would silently calculate in another way."""
+        if self.precision == 'fp16' and device == 'cpu':
+            raise DeviceError(
+                'ONNX Runtime has no fp16 on a CPU; ask for fp32 or int8, or another device')
+        if self.precision == 'fp16' and device == 'cuda' and self.model_file.precision != 'fp16':
+            raise ModelFileError('{} is not an fp16 file, which CUDA needs; export one'.format(
+                self.model_file.path))
+        if self.precision == 'int8' and device == 'tensorrt':
+            raise DeviceError(
+                "ONNX Runtime's int8 file is not of the form that TensorRT reads; ask for fp16 "
+                'or take the backend tensorrt, which has an int8 file of its own')
 
     def _provider_options(self, provider, number):
         if provider == 'CPUExecutionProvider':
             return {}
         options = {'device_id': number}
         if provider == 'TensorrtExecutionProvider':
-            options['trt_fp16_enable'] = self.precision in ('fp16', 'int8')
-            options['trt_int8_enable'] = self.precision == 'int8'
+            options['trt_fp16_enable'] = self.precision == 'fp16'
         return options
 
-    def _bind(self, device, number):
-        """Fix where input and outputs lie, so that no call allocates anything."""
+    def _bind(self):
+        """
+        Fix where input and outputs lie, so that no call allocates anything.
+
+        They lie in the CPU's memory; on a GPU ONNX Runtime copies to and from there as part of
+        each run: https://onnxruntime.ai/docs/performance/tune-performance/iobinding.html.
+        """
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type != 'tensor(uint8)':
             raise ModelFileError('{} takes {}, not one uint8 image (N, H, W, 3)'.format(
@@ -83,6 +110,8 @@ class OnnxRuntimeBackend(Backend):
         try:
             maps = self._session.run(None, {inputs[0].name: images})
         except Exception as error:
+            if is_out_of_memory(error):
+                raise DeviceError('ONNX Runtime on {}: {}'.format(self.device, error))
             raise ModelFileError('{} does not run on an image of {}: {}'.format(
                 self.model_file.path, self.input_shape, error))
         order = sorted(range(len(maps)), key=lambda i: -maps[i].shape[-1])
@@ -101,7 +130,8 @@ class OnnxRuntimeBackend(Backend):
         try:
             self._session.run_with_iobinding(self._binding)
         except Exception as error:
-            raise BackendError('ONNX Runtime failed: {}'.format(error))
+            kind = DeviceError if is_out_of_memory(error) else BackendError
+            raise kind('ONNX Runtime failed: {}'.format(error))
         return self._maps
 
     def _describe(self):

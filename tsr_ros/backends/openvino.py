@@ -2,7 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 
-from .base import Backend, BackendError, BackendMissing, DeviceError, ModelFileError
+from .base import (
+    Backend,
+    BackendError,
+    BackendMissing,
+    DeviceError,
+    ModelFileError,
+    is_out_of_memory,
+)
 
 # what stands between a FakeQuantize and the operation that reads it, in a model read from ONNX
 _DEQUANTIZE = ('Convert', 'Subtract', 'Multiply')
@@ -42,9 +49,12 @@ class OpenVinoBackend(Backend):
         except RuntimeError as error:
             if isinstance(error, BackendError):
                 raise
+            if is_out_of_memory(error):
+                raise DeviceError('OpenVINO on {}: {}'.format(device, error))
             raise ModelFileError('OpenVINO cannot load {}: {}'.format(
                 self.model_file.path, str(error).strip().splitlines()[-1]))
         self._device = ', '.join(compiled.get_property('EXECUTION_DEVICES'))
+        self._check_precision(device, compiled)
         order = sorted(
             range(len(compiled.outputs)), key=lambda i: -list(compiled.outputs[i].shape)[-1])
         self._check_output_shapes([list(compiled.outputs[i].shape) for i in order])
@@ -54,6 +64,14 @@ class OpenVinoBackend(Backend):
         self._request.set_input_tensor(ov.Tensor(self._input, shared_memory=True))
         for i, head in zip(order, self._maps):
             self._request.set_output_tensor(i, ov.Tensor(head, shared_memory=True))
+
+    def _check_precision(self, device, compiled):
+        """Refuse to run in another precision than the one that was asked for."""
+        found = compiled.get_property('INFERENCE_PRECISION_HINT').get_type_name()
+        self._calculates_in = found
+        if device == 'CPU' and found != self._configuration(device)['INFERENCE_PRECISION_HINT']:
+            raise DeviceError('OpenVINO has no {} on this CPU and would calculate in {}'.format(
+                self.precision, found))
 
     def _configuration(self, device):
         configuration = {'PERFORMANCE_HINT': 'LATENCY'}
@@ -73,13 +91,16 @@ class OpenVinoBackend(Backend):
         try:
             self._request.infer()
         except RuntimeError as error:
-            raise BackendError('OpenVINO failed: {}'.format(error))
+            kind = DeviceError if is_out_of_memory(error) else BackendError
+            raise kind('OpenVINO failed: {}'.format(error))
         return self._maps
 
     def _describe(self):
         if self._request is None:
             return self.device, ''
-        return self._device.lower(), 'latency hint'
+        detail = 'latency hint, what is not int8 in ' if self.precision == 'int8' else (
+            'latency hint, calculates in ')
+        return self._device.lower(), detail + self._calculates_in
 
     def _close(self):
         self._request = None

@@ -2,7 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 
-from .base import Backend, BackendError, BackendMissing, DeviceError, ModelFileError
+from .base import (
+    Backend,
+    BackendError,
+    BackendMissing,
+    DeviceError,
+    ModelFileError,
+    is_out_of_memory,
+)
 from .weights import IMAGE, fold_input, parse_activation, read_network
 
 
@@ -50,7 +57,7 @@ class PyTorchBackend(Backend):
         except RuntimeError as error:
             if isinstance(error, BackendError):
                 raise
-            if 'memory' in str(error):
+            if is_out_of_memory(error):
                 raise DeviceError('PyTorch on {}: {}'.format(self._place, error))
             raise ModelFileError('PyTorch cannot run {}: {}'.format(self.model_file.path, error))
 
@@ -141,7 +148,8 @@ class PyTorchBackend(Backend):
                 if self._place.type == 'cuda':
                     torch.cuda.synchronize(self._place)
         except RuntimeError as error:
-            raise BackendError('PyTorch failed: {}'.format(error))
+            kind = DeviceError if is_out_of_memory(error) else BackendError
+            raise kind('PyTorch failed: {}'.format(error))
         return self._views
 
     def _describe(self):
