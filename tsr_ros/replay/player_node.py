@@ -119,7 +119,7 @@ class PlayerNode(Node):
 
         :raises SourceError: where the source turns out to be damaged.
         """
-        with _ReadAhead(self._source, self._transport, self._value('loop')) as frames:
+        with ReadAhead(self._source, self._transport, self._value('loop')) as frames:
             first = next(frames, None)
             if first is None:
                 raise SourceError(f'{self._source.path} has no frames')
@@ -204,8 +204,16 @@ class PlayerNode(Node):
         self._diagnostics_publisher.publish(message)
 
 
-class _ReadAhead:
-    """Read, encode and serialise frames in a thread, a few ahead of the one that is due."""
+class ReadAhead:
+    """
+    Read, encode and serialise frames in a thread, a few ahead of the one that is due.
+
+    A context manager that gives an iterator of PreparedFrame; what the thread meets is raised
+    there.
+
+    :param transport: raw or compressed.
+    :param loop: go on from the start at the end, for ever, with stamps that rise.
+    """
 
     def __init__(self, source: Source, transport: str, loop: bool):
         self._queue: queue.Queue = queue.Queue(_READ_AHEAD)

@@ -63,7 +63,8 @@ def _latency(run: Run) -> Table:
     rows = []
     for stage in run.stages():
         times = percentiles_ms(run.times_ms(stage))
-        rows.append((stage.replace('_', ' '), STAGES[stage],
+        words = STAGES[stage] if (run.mode, stage) != ('offline', 'total') else 'all of these'
+        rows.append((stage.replace('_', ' '), words,
                      *(f'{times[name]:.1f}' for name in ('p50', 'p95', 'p99', 'max'))))
     return Table('How long it took, in ms', ('stage', 'from … to', 'p50', 'p95', 'p99', 'max'),
                  rows, left=2)
@@ -111,13 +112,13 @@ def _alarms(score: RunScore) -> Table:
     rows = [
         ('detections where nothing is', str(score.false_alarms),
          _number(score.false_alarms_per_minute, 1)),
-        ('signs confirmed where nothing is', str(score.false_signs),
-         _number(score.false_signs_per_minute, 1)),
         ('detections of the wrong class', str(score.wrong_class),
          _number(score.wrong_class / score.minutes if score.minutes else math.nan, 1)),
     ]
     if score.signs:
-        rows += [(f'signs never found, of {len(score.signs)}', str(score.missed), ''),
+        rows += [('signs confirmed where nothing is', str(score.false_signs),
+                  _number(score.false_signs_per_minute, 1)),
+                 (f'signs never found, of {len(score.signs)}', str(score.missed), ''),
                  (f'signs never confirmed, of {len(score.signs)}', str(score.unconfirmed), '')]
     return Table('What went wrong', ('', 'count', 'per minute'), rows)
 

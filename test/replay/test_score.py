@@ -1,0 +1,133 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import json
+import math
+
+import numpy as np
+import pytest
+
+from tsr_ros.evaluation.ground_truth import GroundTruth
+from tsr_ros.replay.run import Answer, Run, in_labels_of
+from tsr_ros.replay.score import passing_ns, score_run
+from tsr_ros.vision.detections import Detections
+
+LABELS = ('red', 'green')
+STEP_NS = 100_000_000
+SIGN = (24, 40, 40, 56)
+ELSEWHERE = (100, 10, 116, 26)
+
+
+def make_run(*frames):
+    """Each frame: (what is found or None, ground truth or None); boxes (xyxy, score, class)."""
+    answers = []
+    for number, (found, truth) in enumerate(frames):
+        if found is not None:
+            xyxy, score, class_id = zip(*found) if found else ((), (), ())
+            found = Detections(np.array(xyxy, np.float32).reshape(-1, 4),
+                               np.array(score, np.float32), np.array(class_id, np.int32))
+        answers.append(Answer(str(number), 10**9 + number * STEP_NS, truth, found, {}))
+    return Run('offline', 'made', 'recording', 'night', 10.0, 0.0, LABELS, {}, 0.35, 0.01,
+               answers, {}, [])
+
+
+def sign(ahead_m, right_m=0.0, track_id='a'):
+    return GroundTruth.of([SIGN], [0], [track_id], [(right_m, 0, ahead_m)])
+
+
+NOTHING = GroundTruth.of()
+HIT = (SIGN, 0.9, 0)
+
+
+def test_nothing_at_all():
+    score = score_run(make_run())
+    assert (score.signs, score.false_alarms, score.false_signs) == ((), 0, 0)
+    assert math.isnan(score.false_alarms_per_minute)
+    assert math.isnan(score.scores.overall.ap50)
+
+
+def test_distances_and_times_worked_by_hand():
+    # 10 m/s, 30 m ahead at first, 3 m to the right: passed after 3 s. Found in frames 1, 3, 4, 5
+    # and so confirmed in frame 4, the third within five.
+    score = score_run(make_run(*(
+        ([HIT] if number in (1, 3, 4, 5) else [], sign(30.0 - number, 3.0))
+        for number in range(6))))
+    (seen,) = score.signs
+    assert (seen.track_id, seen.label, seen.frames, seen.detected_frames) == ('a', 'red', 6, 4)
+    assert seen.visible == pytest.approx((math.hypot(30, 3), 3.0), abs=1e-5)
+    assert seen.detected == pytest.approx((math.hypot(29, 3), 2.9), abs=1e-5)
+    assert seen.confirmed == pytest.approx((math.hypot(26, 3), 2.6), abs=1e-5)
+    assert score.scores.overall.recall == pytest.approx(4 / 6)
+    assert (score.missed, score.unconfirmed, score.false_alarms) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(('found', 'missed', 'alarms', 'wrong'), [
+    ([], 1, 0, 0),
+    ([HIT], 0, 0, 0),
+    ([(SIGN, 0.3, 0)], 1, 0, 0),  # below the score that counts
+    ([(SIGN, 0.9, 1)], 1, 0, 1),  # another class
+    ([(ELSEWHERE, 0.9, 0)], 1, 1, 0),
+    ([(ELSEWHERE, 0.9, 0), HIT], 0, 1, 0),
+    ([((32, 40, 48, 56), 0.9, 0)], 1, 1, 0),  # overlaps by a third
+    ([HIT, (SIGN, 0.8, 0)], 0, 1, 0),  # found twice
+])
+def test_one_frame(found, missed, alarms, wrong):
+    score = score_run(make_run((found, sign(20))))
+    assert (score.missed, score.false_alarms, score.wrong_class) == (missed, alarms, wrong)
+    # one frame at 10 Hz lasts a 600th of a minute
+    assert score.false_alarms_per_minute == pytest.approx(600 * alarms)
+
+
+def test_a_false_alarm_that_stays_becomes_a_false_sign():
+    score = score_run(make_run(*(([HIT, (ELSEWHERE, 0.8, 1)], sign(20 - n)) for n in range(6))))
+    assert (score.false_alarms, score.false_signs) == (6, 1)
+    assert score.false_signs_per_minute == pytest.approx(100)
+
+
+def test_a_sign_taken_for_another_class_is_not_invented():
+    score = score_run(make_run(*(([(SIGN, 0.8, 1)], sign(20 - n)) for n in range(6))))
+    assert (score.wrong_class, score.false_signs, score.missed) == (6, 0, 1)
+
+
+def test_dropped_frames_count_for_signs_alone():
+    score = score_run(make_run((None, sign(20)), ([HIT], sign(19)), (None, sign(18))))
+    assert score.scores.overall.recall == 1
+    assert score.signs[0].frames == 3
+    assert score.signs[0].detected.distance_m == pytest.approx(19)
+
+
+def test_frames_without_ground_truth_are_not_judged():
+    score = score_run(make_run(([(ELSEWHERE, 0.9, 0)], None), ([], NOTHING)))
+    assert score.false_alarms == 0
+    assert score.minutes == pytest.approx(0.1 / 60)
+
+
+@pytest.mark.parametrize(('stamps_s', 'ahead_m', 'passed_s'), [
+    ([5], [10.0], 5),  # one sight says nothing of the pace
+    ([0, 1], [20.0, 10.0], 2),
+    ([0, 1, 2, 3, 4, 5, 6], [99.0, 99.0, 50.0, 40.0, 30.0, 20.0, 10.0], 7),  # the last five
+    ([0, 1, 2], [5.0, 0.0, -5.0], 1),
+    ([0, 1], [math.nan, math.nan], 1),  # last to be seen
+    ([0, 1], [20.0, 20.0], math.nan),  # the car stands
+    ([0, 1], [20.0, 25.0], math.nan),
+])
+def test_when_a_sign_is_passed(stamps_s, ahead_m, passed_s):
+    passed = passing_ns([stamp * 10**9 for stamp in stamps_s], ahead_m)
+    assert passed / 1e9 == pytest.approx(passed_s, nan_ok=True)
+
+
+def test_the_score_is_json():
+    run = make_run(([], sign(math.nan)), ([], sign(math.nan)))
+    written = json.loads(json.dumps(score_run(run).as_dict(), allow_nan=False))
+    assert written['missed_signs'] == 1
+    assert written['signs'][0]['visible'] == {
+        'distance_m': None, 'before_passing_s': pytest.approx(0.1)}
+
+
+@pytest.mark.parametrize(('truth', 'expected'), [
+    (None, None),
+    (GroundTruth.of(), []),
+    (GroundTruth.of([SIGN, ELSEWHERE], [1, 0]), [0]),
+])
+def test_classes_are_joined_by_name(truth, expected):
+    joined = in_labels_of(truth, ('horse', 'red'), LABELS)
+    assert (joined if joined is None else joined.class_id.tolist()) == expected

@@ -1,0 +1,153 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import logging
+
+import cv2
+import numpy as np
+import pytest
+from helpers import LABELS, square_image
+
+from tsr_ros.replay.sources import SourceError, open_source
+from tsr_ros.vision.image_codecs import ImageError
+
+
+def write_film(path, count=5, rate_hz=20.0):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), rate_hz, (160, 96))
+    for number in range(count):
+        writer.write(square_image([], ground=(40 * number % 240,) * 3))
+    writer.release()
+    return path
+
+
+def write_image(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), square_image([(24, 40, 16, 0)]))
+    return path
+
+
+def write_text(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_film_gives_its_frames_at_its_pace(tmp_path):
+    source = open_source(write_film(tmp_path / 'film.mp4'))
+    assert (source.kind, source.count, source.rate_hz, source.has_ground_truth) == (
+        'film', 5, 20.0, False)
+    for _ in range(2):  # it can be read more than once
+        frames = list(source.frames())
+        assert [frame.stamp_ns for frame in frames] == [
+            1_000_000_000 + number * 50_000_000 for number in range(5)]
+        # each its own picture, also when all are kept
+        assert [round(frame.bgr().mean() / 40) for frame in frames] == [0, 1, 2, 3, 4]
+
+
+def test_a_film_plays_at_another_rate(tmp_path):
+    frames = list(open_source(write_film(tmp_path / 'film.mp4'), rate_hz=4).frames())
+    assert frames[1].stamp_ns - frames[0].stamp_ns == 250_000_000
+
+
+@pytest.mark.parametrize(('image', 'label'), [
+    ('images/a.png', 'labels/a.txt'),
+    ('a.png', 'labels/a.txt'),
+    ('a.png', 'a.txt'),
+])
+def test_labels_beside_images_are_their_ground_truth(tmp_path, image, label):
+    write_image(tmp_path / image)
+    write_image(tmp_path / image.replace('a.', 'b.'))
+    # 16 x 24 pixels about the middle of 160 x 96
+    write_text(tmp_path / label, '1 0.5 0.5 0.1 0.25\n')
+    source = open_source(tmp_path)
+    assert (source.kind, source.count, source.rate_hz) == ('images', 2, 10.0)
+    assert source.has_ground_truth
+    first, second = source.frames()
+    assert first.ground_truth.xyxy == pytest.approx(np.array([[72, 36, 88, 60]]))
+    assert first.ground_truth.class_id.tolist() == [1]
+    assert second.ground_truth is None  # not labelled is not the same as empty
+    assert first.bgr().shape == (96, 160, 3)
+    assert second.stamp_ns - first.stamp_ns == 100_000_000
+
+
+@pytest.mark.parametrize('names', ['[sign, lamp]', '{0: sign, 1: lamp}'])
+def test_data_yaml_names_the_classes(tmp_path, names):
+    write_image(tmp_path / 'images' / 'a.png')
+    write_text(tmp_path / 'data.yaml', f'names: {names}\n')
+    assert open_source(tmp_path).labels == ('sign', 'lamp')
+
+
+def test_a_single_image_is_a_source(tmp_path):
+    source = open_source(write_image(tmp_path / 'a.png'))
+    assert [frame.name for frame in source.frames()] == ['a.png']
+
+
+def test_a_damaged_image_is_told_where_it_is_decoded(tmp_path):
+    image = write_image(tmp_path / 'a.png')
+    image.write_bytes(image.read_bytes()[:60])
+    (frame,) = open_source(tmp_path).frames()
+    with pytest.raises(ImageError, match='cut short'):
+        frame.bgr()
+
+
+def test_a_recording_is_a_source(drive):
+    source = open_source(drive)
+    assert source[1:8] == ('drive', 'recording', 'fog', tuple(LABELS), 10.0, 12, True)
+    assert len(list(source.frames())) == 12
+    assert (source.camera_info.width, source.camera_info.height) == (160, 96)
+
+
+def cut(path, count):
+    path.write_bytes(path.read_bytes()[:count])
+    return path
+
+
+BAD = {
+    'missing': (lambda folder: folder / 'nothing', 'does not exist'),
+    'empty folder': (lambda folder: folder, 'has no images'),
+    'no film': (lambda folder: write_text(folder / 'a.mp4', 'no film'), 'not a film'),
+    'other file': (lambda folder: write_text(folder / 'a.txt', 'text'), 'not a rosbag2'),
+    'cut film': (lambda folder: cut(write_film(folder / 'a.mp4'), 500), 'not a film'),
+    'film without frames': (lambda folder: write_film(folder / 'a.avi', count=0),
+                            'no frame|not a film'),
+    'damaged recording': (lambda folder: write_text(folder / 'a.mcap', 'no recording'), 'damaged'),
+    'classes unnamed': (lambda folder: write_text(write_image(folder / 'a.png').with_name(
+        'data.yaml'), 'nc: 5').parent, 'does not name the classes'),
+}
+
+
+@pytest.mark.parametrize('case', BAD)
+def test_bad_sources_are_refused_by_name(tmp_path, case):
+    make, message = BAD[case]
+    path = make(tmp_path)
+    with pytest.raises(SourceError, match=message) as error:
+        open_source(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    ({'rate_hz': 0}, 'above 0'),
+    ({'rate_hz': float('nan')}, 'above 0'),
+    ({'topic': '/camera'}, 'no topic'),
+])
+def test_bad_options_are_refused(tmp_path, options, message):
+    write_image(tmp_path / 'a.png')
+    with pytest.raises(SourceError, match=message):
+        open_source(tmp_path, **options)
+
+
+def test_a_wrong_label_names_its_line(tmp_path):
+    write_image(tmp_path / 'a.png')
+    write_text(tmp_path / 'a.txt', '0 0.5 0.5 0.1 0.1\n7 0.5 0.5 0.1 0.1\n')
+    with pytest.raises(SourceError, match=r'a\.txt:2'):
+        list(open_source(tmp_path).frames())
+
+
+def test_a_film_that_ends_early_is_told(tmp_path, caplog):
+    film = write_film(tmp_path / 'film.avi', count=60)
+    # an AVI says in its first bytes that there are 60
+    cut(film, film.stat().st_size // 2)
+    source = open_source(film)
+    with caplog.at_level(logging.WARNING):
+        count = len(list(source.frames()))
+    assert 0 < count < 58
+    assert f'{count} of 60 frames' in caplog.text
