@@ -1,6 +1,8 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
+import math
+
 import pytest
 
 from tsr_ros.nodes.diagnostics import (
@@ -8,6 +10,7 @@ from tsr_ros.nodes.diagnostics import (
     OK,
     WARN,
     DelayWatch,
+    Growth,
     Limits,
     Problem,
     RecentProblems,
@@ -38,38 +41,54 @@ def test_make_status(problems, level, message):
 
 
 @pytest.mark.parametrize(
-    ('frames', 'now', 'expected'),
+    ('frames', 'busy_for', 'expected'),
     [
-        ([], 5.0, None),
-        ([(99.0, 1.0)], 5.0, None),
-        ([(150.0, 1.0)], 1.0, Problem(WARN, 'processing takes 150 ms, allowed are 100')),
+        ([], 0.0, []),
+        ([(99.0, 1.0)], 0.5, []),
+        ([(150.0, 1.0)], 0.0, [Problem(WARN, 'processing takes 150 ms, allowed are 100')]),
         # one frame in time ends the run of delays
-        ([(150.0, 1.0), (50.0, 2.0), (200.0, 3.0)], 3.0,
-         Problem(WARN, 'processing takes 200 ms, allowed are 100')),
+        ([(150.0, 1.0), (50.0, 2.0), (200.0, 3.0)], 0.0,
+         [Problem(WARN, 'processing takes 200 ms, allowed are 100')]),
         # delayed since 0.75, when the first delayed frame arrived
-        ([(250.0, 1.0), (250.0, 1.25)], 2.0,
-         Problem(ERROR, 'processing takes 250 ms, allowed are 100, for 1.2 s now')),
+        ([(250.0, 1.0), (250.0, 1.25), (250.0, 2.0)], 0.0,
+         [Problem(ERROR, 'processing takes 250 ms, allowed are 100, for 1.2 s now')]),
+        # a backend that hangs
+        ([(50.0, 1.0)], 1.5, [Problem(ERROR, 'no answer yet to an image taken 1.5 s ago')]),
     ],
 )
-def test_delay_watch(frames, now, expected):
+def test_delay_watch(frames, busy_for, expected):
     watch = DelayWatch()
     for processing_time_ms, answered_at in frames:
         watch.add(processing_time_ms, answered_at, LIMITS)
-    assert watch.problem(now, LIMITS) == expected
+    assert watch.problems(busy_for, LIMITS) == expected
+
+
+def test_growth():
+    growth = Growth(now=10.0)
+    assert growth.look(Counts(0, 0, 0, 0, 0), 11.0) == (Counts(0, 0, 0, 0, 0), 1.0)
+    assert growth.look(Counts(5, 3, 1, 0, 1), 13.0) == (Counts(5, 3, 1, 0, 1), 2.0)
+    assert growth.look(Counts(9, 4, 1, 3, 1), 13.5) == (Counts(4, 1, 0, 3, 0), 0.5)
+
+
+NOTHING = Counts(0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ('received', 'gap_ms', 'publishers', 'expected'),
+    ('counts', 'grown', 'gap_ms', 'publishers', 'expected'),
     [
-        (0, 500.0, 0, []),
-        (0, 2000.0, 0, [Problem(WARN, 'no image yet for 2.0 s on /image: nobody publishes')]),
-        (9, 800.0, 1, [Problem(WARN, 'no image for 0.8 s on /image: 1 publisher is there')]),
-        (9, 800.0, 2, [Problem(WARN, 'no image for 0.8 s on /image: 2 publishers are there')]),
+        (NOTHING, NOTHING, 500.0, 0, []),
+        (NOTHING, NOTHING, 2000.0, 0,
+         [Problem(WARN, 'no image yet for 2.0 s on /image: nobody publishes')]),
+        (Counts(9, 9, 0, 0, 0), NOTHING, 800.0, 1,
+         [Problem(WARN, 'no image for 0.8 s on /image: 1 publisher is there')]),
+        (Counts(9, 9, 0, 0, 0), NOTHING, 800.0, 2,
+         [Problem(WARN, 'no image for 0.8 s on /image: 2 publishers are there')]),
+        (Counts(9, 6, 0, 3, 0), Counts(5, 2, 0, 3, 0), 1.0, 1,
+         [Problem(WARN, '3 of 5 images dropped as older than max_frame_age')]),
     ],
 )
-def test_input_problems(received, gap_ms, publishers, expected):
-    counts = Counts(received, 0, 0, 0, 0)
-    assert input_problems(counts, gap_ms, publishers, '/image', LIMITS) == expected
+def test_input_problems(counts, grown, gap_ms, publishers, expected):
+    assert input_problems(counts, grown, gap_ms, publishers, '/image', LIMITS) == expected
 
 
 def test_latency_values_use_autowares_names():
@@ -86,10 +105,20 @@ def test_latency_values_use_autowares_names():
 def test_recent_problems_are_held_and_replaced():
     recent = RecentProblems(hold=5.0)
     assert recent.problems(0.0) == []
-    recent.note('image', Problem(WARN, 'first'), 1.0)
-    recent.note('image', Problem(WARN, 'second'), 2.0)
-    recent.note('qos', Problem(ERROR, 'other'), 2.0)
+    assert recent.note('image', Problem(WARN, 'first'), 1.0)
+    assert not recent.note('image', Problem(WARN, 'second'), 2.0)  # no news
+    assert recent.note('qos', Problem(ERROR, 'other'), 2.0)
     assert recent.problems(3.0) == [Problem(WARN, 'second'), Problem(ERROR, 'other')]
     recent.clear('qos')
     assert recent.problems(7.0) == [Problem(WARN, 'second')]
     assert recent.problems(7.5) == []
+    assert recent.note('image', Problem(WARN, 'third'), 7.5)
+
+
+def test_a_lasting_problem_stays_until_it_is_cleared():
+    recent = RecentProblems(hold=5.0)
+    assert recent.note('configure', Problem(ERROR, 'no model'), math.inf)
+    assert recent.problems(1e9) == [Problem(ERROR, 'no model')]
+    recent.clear('configure')
+    assert recent.problems(1e9) == []
+    assert recent.note('configure', Problem(ERROR, 'no model'), math.inf)

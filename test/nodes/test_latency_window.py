@@ -25,8 +25,8 @@ def times(value, **others):
 )
 def test_summary(rows, size, expected):
     window = LatencyWindow(size)
-    for number, value in enumerate(rows):
-        window.add(times(value), now=float(number))
+    for value in rows:
+        window.add(times(value))
     summary = window.summary()
     if expected is None:
         assert summary == {}
@@ -38,24 +38,7 @@ def test_summary(rows, size, expected):
 
 def test_unknown_times_are_left_out():
     window = LatencyWindow(3)
-    window.add(times(5.0, stamp_age=math.nan), now=0.0)
+    window.add(times(5.0, stamp_age=math.nan))
     assert 'stamp_age' not in window.summary()
-    window.add(times(5.0, stamp_age=8.0), now=1.0)
+    window.add(times(5.0, stamp_age=8.0))
     assert window.summary()['stamp_age'] == (8, 8, 8, 8)
-
-
-@pytest.mark.parametrize(
-    ('answered_at', 'now', 'expected'),
-    [
-        ([], 10.0, 0.0),
-        ([9.0, 9.5, 10.0], 10.0, 3 / 5),
-        ([1.0, 2.0, 9.0], 10.0, 1 / 5),
-        # a full window that reaches back 0.4 s only
-        ([9.6, 9.7, 9.8, 9.9], 10.0, 4 / 0.4),
-    ],
-)
-def test_rate(answered_at, now, expected):
-    window = LatencyWindow(4)
-    for moment in answered_at:
-        window.add(times(1.0), now=moment)
-    assert window.rate(now, over=5.0) == pytest.approx(expected)

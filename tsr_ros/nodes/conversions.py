@@ -55,8 +55,7 @@ def to_image(bgr: np.ndarray, header) -> Image:
     message.height, message.width = bgr.shape[:2]
     message.encoding = 'bgr8'
     message.step = 3 * message.width
-    # an array.array is taken over as it is; bytes would be checked one by one
-    message.data = array.array('B', bgr.tobytes())
+    message.data = _to_array(bgr)
     return message
 
 
@@ -65,8 +64,15 @@ def to_compressed_image(jpeg: np.ndarray, header) -> CompressedImage:
     message = CompressedImage()
     message.header = header
     message.format = 'bgr8; jpeg compressed bgr8'
-    message.data = array.array('B', jpeg.tobytes())
+    message.data = _to_array(jpeg)
     return message
+
+
+def _to_array(data):
+    """Return what a message takes over as it is; the bytes of anything else it checks singly."""
+    result = array.array('B')
+    result.frombytes(np.ascontiguousarray(data).data.cast('B'))
+    return result
 
 
 def to_detection_array(detections, labels, header) -> Detection2DArray:

@@ -20,7 +20,8 @@ class DetectionLoop:
     :param slot: FrameSlot to take from.
     :param detector: backends Detector.
     :param settings: object that says how: `max_frame_age()` returns seconds,
-        `apply_thresholds()` is called before each frame.
+        `apply_thresholds()` is called before each frame, `is_shut_down()` tells whether ROS has
+        ended, so that an answer cannot be published any more.
     :param answer: called with (frame, detections); publishes them.
     :param report: called with (frame, picture, detections, times_ms) once they are published.
     :param on_problem: called with (kind, text) when a frame fails.
@@ -33,6 +34,7 @@ class DetectionLoop:
         self._answer = answer
         self._report = report
         self._on_problem = on_problem
+        self._taken = None
         self._thread = threading.Thread(target=self._run, name='detection', daemon=True)
         self._thread.start()
 
@@ -41,30 +43,45 @@ class DetectionLoop:
         self._slot.close()
         self._thread.join()
 
+    def busy_for(self, now: float) -> float:
+        """Return for how many seconds the frame at hand has been worked on, 0 without one."""
+        taken = self._taken
+        return 0.0 if taken is None else now - taken
+
     def _run(self):
         while True:
             frame = self._slot.take(self._settings.max_frame_age)
             if frame is None:
                 return
+            self._taken = time.monotonic()
             try:
-                result = self._detect(frame)
+                result = self._detect(frame, self._taken)
             except ImageError as error:
                 self._fail('image', 'image not decoded: {}'.format(error))
             except BackendError as error:
                 self._fail('inference', 'inference failed: {}'.format(error))
             except Exception as error:  # one frame must not end the node
-                traceback.print_exc()
-                self._fail('inference', 'unexpected {}: {}'.format(type(error).__name__, error))
+                self._fail('inference', self._unexpected(error))
             else:
                 self._slot.answered()
-                self._report(frame, *result)
+                try:
+                    self._report(frame, *result)
+                except Exception as error:
+                    self._on_problem('report', self._unexpected(error))
+            finally:
+                self._taken = None
 
     def _fail(self, kind, text):
         self._slot.bad()
         self._on_problem(kind, text)
 
-    def _detect(self, frame):
-        taken = time.monotonic()
+    def _unexpected(self, error):
+        """Print where an error comes from and return it in one line."""
+        if not self._settings.is_shut_down():
+            traceback.print_exc()
+        return 'unexpected {}: {}'.format(type(error).__name__, error)
+
+    def _detect(self, frame, taken):
         bgr = to_bgr(frame.message)
         decoded = time.monotonic()
         self._settings.apply_thresholds()

@@ -1,7 +1,8 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
-from typing import List, NamedTuple, Optional, Tuple
+import math
+from typing import List, NamedTuple, Tuple
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
@@ -41,7 +42,7 @@ def make_status(name: str, hardware_id: str, problems: List[Problem],
 
 class DelayWatch:
     """
-    Find out since when every frame has been delayed.
+    Find out for how long every frame has been delayed.
 
     Levels and keys follow Autoware's: one delay is a WARN, an unbroken run of them an ERROR.
     """
@@ -49,25 +50,54 @@ class DelayWatch:
     def __init__(self):
         self._since = None
         self._newest_ms = None
+        self._newest_at = None
 
     def add(self, processing_time_ms: float, now: float, limits: Limits) -> None:
         """Look at one frame, answered at `now` (seconds, steady clock)."""
         self._newest_ms = processing_time_ms
+        self._newest_at = now
         if processing_time_ms <= limits.max_allowed_processing_time_ms:
             self._since = None
         elif self._since is None:
             self._since = now - processing_time_ms / 1e3
 
-    def problem(self, now: float, limits: Limits) -> Optional[Problem]:
-        """Return what is wrong at `now`, or None."""
-        if self._since is None:
-            return None
-        delay_ms = (now - self._since) * 1e3
+    def problems(self, busy_for: float, limits: Limits) -> List[Problem]:
+        """
+        Return what is wrong.
+
+        :param busy_for: seconds that the frame at hand has been worked on, 0 without one.
+        """
+        if busy_for * 1e3 > limits.max_acceptable_consecutive_delay_ms:
+            return [Problem(ERROR, 'no answer yet to an image taken {:.1f} s ago'.format(
+                busy_for))]
+        since = self._since  # another thread may add at any moment
+        if since is None:
+            return []
+        delay_ms = (self._newest_at - since) * 1e3
         text = 'processing takes {:.0f} ms, allowed are {:g}'.format(
             self._newest_ms, limits.max_allowed_processing_time_ms)
         if delay_ms > limits.max_acceptable_consecutive_delay_ms:
-            return Problem(ERROR, '{}, for {:.1f} s now'.format(text, delay_ms / 1e3))
-        return Problem(WARN, text)
+            return [Problem(ERROR, '{}, for {:.1f} s now'.format(text, delay_ms / 1e3))]
+        return [Problem(WARN, text)]
+
+
+class Growth:
+    """Tell by how much counts have grown since they were last looked at."""
+
+    def __init__(self, now: float):
+        self._counts = None
+        self._looked_at = now
+
+    def look(self, counts, now: float):
+        """
+        Return what was added to each count since the last look, and the seconds since then.
+
+        :param counts: a NamedTuple of integers that began at 0, of the same type each time.
+        """
+        before = self._counts or (0,) * len(counts)
+        seconds = now - self._looked_at
+        self._counts, self._looked_at = counts, now
+        return type(counts)(*(new - old for new, old in zip(counts, before))), seconds
 
 
 def latency_values(summary) -> List[Tuple[str, str]]:
@@ -84,15 +114,18 @@ def latency_values(summary) -> List[Tuple[str, str]]:
     return values
 
 
-def input_problems(counts, gap_ms: float, publishers: int, topic: str, limits: Limits) \
-        -> List[Problem]:
+def input_problems(counts, grown, gap_ms: float, publishers: int, topic: str,
+                   limits: Limits) -> List[Problem]:
     """
     Return what is wrong with the images that come in.
 
-    :param counts: Counts of the frame slot.
+    :param counts: Counts of the frame slot, and `grown`, what they grew by lately.
     :param gap_ms: since the newest image, or since the node was activated.
     :param publishers: how many publish on the topic.
     """
+    if grown.too_old:
+        return [Problem(WARN, '{} of {} images dropped as older than max_frame_age'.format(
+            grown.too_old, grown.received))]
     if gap_ms <= limits.max_image_gap_ms:
         return []
     who = {0: 'nobody publishes', 1: '1 publisher is there'}.get(
@@ -112,9 +145,15 @@ class RecentProblems:
         self._hold = hold
         self._by_kind = {}
 
-    def note(self, kind: str, problem: Problem, now: float) -> None:
-        """Remember a problem that occurred at `now` (seconds, steady clock)."""
+    def note(self, kind: str, problem: Problem, now: float) -> bool:
+        """
+        Remember a problem that occurred at `now` (seconds, steady clock).
+
+        :return: whether it is news: there was none of its kind in the time they are held.
+        """
+        _, noted = self._by_kind.get(kind, (None, -math.inf))
         self._by_kind[kind] = (problem, now)
+        return now - noted > self._hold
 
     def clear(self, kind: str) -> None:
         """Forget a problem that is over."""

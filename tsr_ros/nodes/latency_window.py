@@ -29,21 +29,18 @@ class LatencyWindow:
     def __init__(self, size: int):
         self._lock = threading.Lock()
         self._times_ms = np.full((size, len(STAGES)), np.nan)
-        self._answered_at = np.full(size, np.nan)
         self._next = 0
 
-    def add(self, times_ms: Dict[str, float], now: float) -> None:
+    def add(self, times_ms: Dict[str, float]) -> None:
         """
         Remember one frame.
 
         :param times_ms: milliseconds for each of STAGES; NaN where not known.
-        :param now: seconds, steady clock, when the frame was answered.
         """
         with self._lock:
             row = self._next % len(self._times_ms)
             for column, stage in enumerate(STAGES):
                 self._times_ms[row, column] = times_ms[stage]
-            self._answered_at[row] = now
             self._next += 1
 
     def summary(self) -> Dict[str, Percentiles]:
@@ -58,18 +55,3 @@ class LatencyWindow:
                 p50, p95, p99 = np.percentile(known, (50, 95, 99))
                 result[stage] = Percentiles(p50, p95, p99, known.max())
         return result
-
-    def rate(self, now: float, over: float = 5.0) -> float:
-        """
-        Return frames answered per second.
-
-        :param now: seconds, steady clock.
-        :param over: seconds looked back upon.
-        """
-        with self._lock:
-            answered_at = self._answered_at[:min(self._next, len(self._answered_at))]
-            count = int(np.count_nonzero(answered_at > now - over))
-            oldest = answered_at.min() if len(answered_at) else now
-        # a full window may reach back less far than asked
-        span = min(over, now - oldest) if count == len(self._answered_at) else over
-        return count / span if span > 0 else 0.0

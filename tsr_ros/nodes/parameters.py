@@ -136,6 +136,15 @@ def undeclare_class_thresholds(node) -> None:
         node.undeclare_parameter(CLASS_CONFIDENCE + name)
 
 
+def warn_of_unknown(node) -> None:
+    """Log the names of parameters that were given and do not exist: a slip of the pen, mostly."""
+    given = getattr(node, '_parameter_overrides', {})  # rclpy offers no other way
+    unknown = sorted(name for name in given
+                     if not node.has_parameter(name) and not name.startswith('qos_overrides.'))
+    if unknown:
+        node.get_logger().warn('There are no such parameters: {}'.format(', '.join(unknown)))
+
+
 def check(parameters, state: str) -> SetParametersResult:
     """
     Tell whether parameters may take new values; ranges and types are rclpy's to check.
