@@ -3,10 +3,10 @@
 """
 Reading data in YOLO layout: images/ and labels/, divided by split.csv or by folders in both.
 
-split.csv has the columns image and split, and may have light_condition; without it the images of
-a split lie in images/SPLIT. classes.txt or data.yaml names the classes; labelled_classes.csv lists
-the classes that are labelled, for images where some are not. A line of a label file is: class,
-centre x, centre y, width, height, as shares of the image.
+split.csv has the columns image and split, and may have light_condition and source; without it the
+images of a split lie in images/SPLIT. classes.txt or data.yaml names the classes;
+labelled_classes.csv lists the classes that are labelled, for images where some are not. A line of
+a label file is: class, centre x, centre y, width, height, as shares of the image.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class LabelledImage(NamedTuple):
     boxes: np.ndarray  # (N, 4) float32 centre x, centre y, width, height as shares
     labelled: np.ndarray  # (C,) bool: whether all objects of the class are labelled
     condition: str = ''  # of light and weather, '' where not known
+    source: str = ''  # the collection that it comes from, '' where not known
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -145,9 +146,9 @@ def read_dataset(folder: Path, split: str | None, num_classes: int) -> list[Labe
     if split is not None and rows:
         stems = [Path(row['image']).stem for row in rows if row['split'] == split]
         if not stems:
-            known = sorted({row['split'] for row in rows})
-            raise DataError(f'{split_file}: no image of split {split!r}: there are {known}')
-    conditions = {Path(row['image']).stem: row.get('light_condition') or '' for row in rows}
+            splits = sorted({row['split'] for row in rows})
+            raise DataError(f'{split_file}: no image of split {split!r}: there are {splits}')
+    known = {Path(row['image']).stem: row for row in rows}
     labelled = read_labelled_classes(folder, num_classes)
     everything = np.ones(num_classes, bool)
     dataset = []
@@ -158,8 +159,10 @@ def read_dataset(folder: Path, split: str | None, num_classes: int) -> list[Labe
         if not label_file.exists():
             raise DataError(f'{label_file}: missing; an image without objects has an empty file')
         class_id, boxes = read_labels(label_file, num_classes)
-        dataset.append(LabelledImage(images[stem], class_id, boxes, labelled.get(stem, everything),
-                                     conditions.get(stem, '')))
+        row = known.get(stem, {})
+        dataset.append(LabelledImage(
+            images[stem], class_id, boxes, labelled.get(stem, everything),
+            row.get('light_condition') or '', row.get('source') or ''))
     return dataset
 
 

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tsr_ros.evaluation.matching import ImageResult, Matches, match, match_results
+from tsr_ros.evaluation.matching import ImageResult, Matches, match_results
+from tsr_ros.evaluation.mistakes import confusion_matrix, find_mistakes
 
 RECALLS = np.linspace(0, 1, 101)
 # square pixels, as COCO has them: small below 32 x 32, medium below 96 x 96
@@ -93,9 +94,16 @@ def score(results: Sequence[ImageResult], labels: Sequence[str],
 def by_condition(results: Sequence[ImageResult], labels: Sequence[str],
                  threshold: float) -> dict[str, Scores]:
     """Return the scores for the images of each condition of light and weather."""
-    conditions = sorted({result.condition for result in results})
-    return {condition: score([result for result in results if result.condition == condition],
-                             labels, threshold) for condition in conditions}
+    return by_group(results, [result.condition for result in results], labels, threshold)
+
+
+def by_group(results: Sequence[ImageResult], groups: Sequence[str], labels: Sequence[str],
+             threshold: float) -> dict[str, Scores]:
+    """Return the scores for the images of each group; `groups` names that of each image."""
+    return {
+        group: score([result for result, its in zip(results, groups, strict=True) if its == group],
+                     labels, threshold)
+        for group in sorted(set(groups))}
 
 
 def by_size(results: Sequence[ImageResult], labels: Sequence[str],
@@ -112,7 +120,7 @@ def score_matches(matches: Matches, labels: Sequence[str], num_images: int,
     object_class, object_image = matches.objects.class_id[counted], matches.objects.image[counted]
     classes, curves, precisions = [], [], []
     for c, label in enumerate(labels):
-        objects = np.count_nonzero(object_class == c)
+        objects = int(np.count_nonzero(object_class == c))
         mine = matches.class_id == c
         hit, wrong = matches.hit[mine], ~(matches.hit[mine] | matches.ignored[mine])
         precision = precision_at_recalls(hit, wrong, objects)
@@ -127,7 +135,7 @@ def score_matches(matches: Matches, labels: Sequence[str], num_images: int,
     threshold = overall.threshold if threshold is None else threshold
     return Scores(overall, tuple(classes), tuple(curves),
                   np.array(precisions).reshape(-1, len(RECALLS)), threshold,
-                  confusion_matrix(matches, len(labels), threshold))
+                  confusion_matrix(matches, find_mistakes(matches, threshold), len(labels)))
 
 
 def precision_at_recalls(hit: np.ndarray, wrong: np.ndarray, objects: int) -> np.ndarray:
@@ -156,33 +164,6 @@ def score_curve(score: np.ndarray, hit: np.ndarray, wrong: np.ndarray, objects: 
     missing = np.nan if not objects else 1.0
     return Curve(score[last], found / np.maximum(alarms, 1), missing * found / max(objects, 1),
                  missing * 2 * found / np.maximum(alarms + objects, 1))
-
-
-def confusion_matrix(matches: Matches, num_classes: int, threshold: float) -> np.ndarray:
-    """
-    Count what objects (rows) were taken for (columns), (C + 1, C + 1) int; the last is background.
-
-    Detections with at least this score are matched class by class at an IoU of 0.5, so that the
-    diagonal holds what counts as found; those left over then to objects left over of any class.
-    """
-    objects, background = matches.objects, num_classes
-    strong = matches.score >= threshold
-    hit, ignored = matches.hit[:, 0] & strong, matches.ignored[:, 0]
-    matrix = np.zeros((num_classes + 1, num_classes + 1), int)
-    np.add.at(matrix, (matches.class_id[hit], matches.class_id[hit]), 1)
-
-    missed = ~objects.ignored
-    missed[matches.matched[hit, 0]] = False
-    missed = np.flatnonzero(missed)
-    left = np.flatnonzero(strong & ~hit & ~ignored)
-    rest = type(objects)(*(column[missed] for column in objects))
-    taken = match(matches.xyxy[left], matches.image[left], rest, rest.image, np.array([0.5]))[:, 0]
-    truth = np.append(rest.class_id, background)[taken]
-    np.add.at(matrix, (truth, matches.class_id[left]), 1)
-    unseen = np.ones(len(missed), bool)
-    unseen[taken[taken >= 0]] = False
-    np.add.at(matrix, (rest.class_id[unseen], background), 1)
-    return matrix
 
 
 def _choose(curve, objects, threshold):
