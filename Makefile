@@ -2,27 +2,33 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # make demo [SOURCE=film.mp4 | folder of images | rosbag2]   see the node at work
-# make test                                                  everything that must hold
+# make test [ARGS=test/vision]                               everything that must hold
+# make lint                                                  the checks of style alone
+# make clean                                                 remove what was set up and made
 #
-# Each sets up what it needs first. ROS=jazzy takes those wheels; where a ROS 2 is sourced, that one is used.
+# Each sets up what it needs first, in .ros/. ROS=jazzy takes those wheels; where a ROS 2 is sourced, it is used.
 
 SHELL := /bin/bash
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
-ROS ?= $(if $(ROS_DISTRO),installed,kilted)
-ENVIRONMENT := .ros/$(if $(filter installed,$(ROS)),installed-$(ROS_DISTRO),$(ROS))
+ROS ?= $(or $(TSR_ROS_ENVIRONMENT),$(if $(ROS_DISTRO),installed,kilted))
+INSTALLED := $(filter installed,$(ROS))
+PYTHON ?= $(shell $(if $(INSTALLED),,command -v python3.11 ||) command -v python3)
+ENVIRONMENT := .ros/$(if $(INSTALLED),installed-$(ROS_DISTRO),$(ROS))
 IN_ENVIRONMENT := . $(ENVIRONMENT)/setup.sh &&
+SET_UP = $(or $(PYTHON),$(error Python is missing. Install it: sudo apt install python3.11 python3.11-venv)) \
+	scripts/environment.py --ros $(ROS)
+ON_ROBOT := tsr_ros/vision tsr_ros/backends tsr_ros/tracking tsr_ros/nodes \
+	$(addprefix tsr_ros/cli/,__init__.py computer.py doctor.py models.py) setup.py
 
-.PHONY: help demo test lint bench-node clean
+.PHONY: help environment environment-test demo test lint bench-node clean
 
 help:
-	@sed -n '4,7s/^# \{0,1\}//p' Makefile
+	@sed -n '4,9s/^# \{0,1\}//p' Makefile
 
-.PHONY: environment environment-test
 environment:
-	@$(PYTHON) scripts/environment.py --ros $(ROS)
+	@$(SET_UP)
 
 environment-test:
-	@$(PYTHON) scripts/environment.py --ros $(ROS) --with test
+	@$(SET_UP) --with test
 
 demo: environment
 	@$(IN_ENVIRONMENT) python -m tsr_ros.replay.demo $(if $(SOURCE),"$(SOURCE)")
@@ -32,7 +38,7 @@ test: environment-test lint
 
 lint: environment-test
 	@$(IN_ENVIRONMENT) ruff check .
-	@$(IN_ENVIRONMENT) vermin -t=3.6- --no-tips -q tsr_ros/vision tsr_ros/backends tsr_ros/tracking tsr_ros/nodes
+	@$(IN_ENVIRONMENT) vermin -t=3.6- --no-tips -q $(ON_ROBOT)
 
 clean:
 	rm -rf .ros out

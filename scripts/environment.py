@@ -12,58 +12,22 @@ import argparse
 import fcntl
 import hashlib
 import os
+import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-import sysconfig
 import time
 from pathlib import Path
 
+from machine import WHEELS, SetupError, check_disk, check_machine, why_pip_failed
+
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / 'requirements'
-WHEELS = ('kilted', 'jazzy')
-PYTHONS = ((3, 11), (3, 12))
 LINKED = ('tsr_ros', 'launch', 'config', 'models', 'rosbag', 'rviz', 'scripts')
 PACKAGE_FILES = ('CMakeLists.txt', 'package.xml', 'msg', *LINKED)
-DEBIAN_PYTHON = f'python{sys.version_info[0]}.{sys.version_info[1]}'
-
-
-class SetupError(Exception):
-    """What is missing, and how to get it, in one line."""
-
-
-def check_machine(installed_ros):
-    """Raise SetupError for the first thing missing that no later step could bring."""
-    if not installed_ros and sys.version_info[:2] not in PYTHONS:
-        wanted = ' or '.join(f'{major}.{minor}' for major, minor in PYTHONS)
-        raise SetupError(
-            f'The ROS 2 wheels were tried with Python {wanted}, but {sys.executable} is '
-            f'{sys.version_info[0]}.{sys.version_info[1]}. '
-            f'Name another: make PYTHON=/path/to/python3.11 …')
-    for program, package in (('cmake', 'cmake'), ('make', 'make'), ('gcc', 'gcc'), ('g++', 'g++')):
-        if not shutil.which(program):
-            raise SetupError(f'{program} is missing. Install it: sudo apt install {package}')
-    if not (Path(sysconfig.get_paths()['include']) / 'Python.h').is_file():
-        raise SetupError(f'Python.h is missing. Install it: sudo apt install {DEBIAN_PYTHON}-dev')
-    try:
-        import ensurepip  # noqa: F401  (Debian ships venv without it)
-    except ImportError:
-        raise SetupError(
-            f'venv is missing. Install it: sudo apt install {DEBIAN_PYTHON}-venv') from None
-    if installed_ros and not shutil.which('colcon'):
-        raise SetupError(
-            'colcon is missing. Install it: sudo apt install python3-colcon-common-extensions')
-
-
-def check_installed_ros():
-    """Raise SetupError unless a ROS 2 is sourced that this Python can use."""
-    if not os.environ.get('AMENT_PREFIX_PATH'):
-        raise SetupError('No ROS 2 is sourced. Source it (. /opt/ros/<distro>/setup.bash), '
-                         'or take the wheels: make ROS=kilted …')
-    if subprocess.run([sys.executable, '-c', 'import rclpy'], capture_output=True).returncode:
-        raise SetupError(f'A ROS 2 is sourced, but {sys.executable} cannot import its rclpy. '
-                         'Name the Python that it was built for: make PYTHON=/usr/bin/python3 …')
+RUNTIME_GIB, TEST_GIB = 2, 5  # of disk, with what pip keeps for the next time
 
 
 def digest(*parts):
@@ -84,6 +48,7 @@ class Environment:
     """One folder with a venv, a ROS 2 and our packages built on top of it."""
 
     def __init__(self, name):
+        self.ros = name
         self.installed_ros = name == 'installed'
         self.name = f'installed-{os.environ.get("ROS_DISTRO")}' if self.installed_ros else name
         self.folder = ROOT / '.ros' / self.name
@@ -91,6 +56,7 @@ class Environment:
         self.python = self.venv / 'bin' / 'python'
         self.install = self.folder / 'install'
         version = f'python{sys.version_info[0]}.{sys.version_info[1]}'
+        self.lock = None
         self.site_packages = self.venv / 'lib' / version / 'site-packages'
         self.built_packages = self.install / 'lib' / version / 'site-packages'
 
@@ -107,14 +73,21 @@ class Environment:
         stamp.write_text(key)
         print(f'[{self.name}] … done in {time.monotonic() - start:.0f} s', flush=True)
 
-    def run(self, command, failure, env=None):
-        """Run a command with its output in a log, showing its last line on a terminal."""
-        log = self.folder / 'log' / f'{Path(command[0]).name}.log'
+    def run(self, name, command, failure, env=None):
+        """
+        Run a command with its output in a log, showing its last line on a terminal.
+
+        `failure` says what it means if the command fails, or makes that of the log's text.
+        """
+        log = self.folder / 'log' / f'{name}.log'
         log.parent.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
         with log.open('wb') as output:
-            process = subprocess.Popen([str(word) for word in command], cwd=ROOT, env=env,
-                                       stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            # It keeps our lock: should we be killed, the next make waits until it has ended too.
+            process = subprocess.Popen(
+                [str(word) for word in command], cwd=ROOT, env=env or self.clean_env(),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                pass_fds=[self.lock.fileno()] if self.lock else [])
             try:
                 while process.poll() is None:
                     try:
@@ -123,27 +96,61 @@ class Environment:
                         show_progress(log, time.monotonic() - start)
             finally:
                 if process.poll() is None:
-                    process.terminate()
+                    os.killpg(process.pid, signal.SIGINT)
                     process.wait()
-        if sys.stdout.isatty():
-            print('\r\033[K', end='')
+                if sys.stdout.isatty():
+                    print('\r\033[K', end='')
         if process.returncode:
-            tail = log.read_text(errors='replace').splitlines()[-15:]
-            print('\n'.join('    ' + line for line in tail), file=sys.stderr)
-            raise SetupError(f'{failure} The whole log: {log}')
+            text = log.read_text(errors='replace')
+            print('\n'.join('    ' + line for line in text.splitlines()[-15:]), file=sys.stderr)
+            raise SetupError(f'{failure if isinstance(failure, str) else failure(text)}. '
+                             f'The whole log: {log}')
+
+    def clean_env(self):
+        """Return the variables for commands; with the wheels, none that brings other packages."""
+        env = dict(os.environ)
+        if not self.installed_ros:
+            for name in ('PYTHONPATH', 'PYTHONHOME', 'AMENT_PREFIX_PATH', 'CMAKE_PREFIX_PATH',
+                         'COLCON_PREFIX_PATH', 'LD_LIBRARY_PATH', 'PIP_TARGET', 'PIP_PREFIX'):
+                env.pop(name, None)
+        return env
 
     def make_venv(self):
         """Make an empty venv; on an installed ROS 2 one that sees its packages."""
+        # what was installed or built with the old one is gone or does not fit
+        for name in ('done', 'build'):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
         options = ['--system-site-packages'] if self.installed_ros else []
-        self.run([sys.executable, '-m', 'venv', '--clear', *options, self.venv],
-                 'The venv could not be made.')
+        self.run('venv', [sys.executable, '-m', 'venv', '--clear', *options, self.venv],
+                 'The venv could not be made')
 
-    def install_packages(self, files):
-        """Install the pinned packages of some requirement files."""
-        options = [word for file in files for word in ('-r', file)]
-        self.run([self.python, '-m', 'pip', 'install', '--disable-pip-version-check',
-                  '--progress-bar', 'off', *options],
-                 'The Python packages could not be installed (is there a network?).')
+    def install_packages(self, files, needed_gib):
+        """Install the packages of some requirement files."""
+        check_disk(self.folder, needed_gib)
+        # What an earlier call was killed over looks installed to pip, which writes this file last.
+        for metadata in self.site_packages.glob('*.dist-info'):
+            if not (metadata / 'INSTALLER').is_file():
+                shutil.rmtree(metadata)
+        if self.installed_ros:
+            options = self.unpinned(files)
+        else:
+            options = [word for file in files for word in ('-r', file)]
+        self.run('pip', [self.python, '-m', 'pip', 'install', '--disable-pip-version-check',
+                         '--progress-bar', 'off', *options], why_pip_failed)
+
+    def unpinned(self, files):
+        """
+        Return pip's arguments for the packages of some files in versions that suit the ROS 2.
+
+        Its Python may be older than the pinned ones need, and its messages were compiled for its
+        own NumPy, which therefore stays.
+        """
+        numpy = subprocess.run(
+            [sys.executable, '-c', 'import numpy; print(numpy.__version__)'], check=True,
+            capture_output=True, text=True).stdout.strip()
+        constraints = self.folder / 'constraints.txt'
+        constraints.write_text(f'numpy=={numpy}\n')
+        return ['-c', constraints, *(name for file in files for name in package_names(file))]
 
     def mend_cmake_paths(self):
         """
@@ -154,7 +161,7 @@ class Environment:
         output = subprocess.run(
             [str(self.python), '-c', 'import numpy, sysconfig;'
              'print(sysconfig.get_paths()["include"]); print(numpy.get_include())'],
-            check=True, capture_output=True, text=True).stdout
+            check=True, capture_output=True, text=True, env=self.clean_env()).stdout
         python_include, numpy_include = output.splitlines()
         version = f'{sys.version_info[0]}{sys.version_info[1]}'
         built_on = f'/opt/python/cp{version}-cp{version}'
@@ -171,7 +178,7 @@ class Environment:
 
     def build(self):
         """Build the messages and install this package with colcon, beside the venv."""
-        env = dict(os.environ)
+        env = self.clean_env()
         prefix_path = [] if self.installed_ros else [str(self.venv)]
         for name in ('AMENT_PREFIX_PATH', 'CMAKE_PREFIX_PATH'):
             outside = env.get(name, '').split(os.pathsep) if self.installed_ros else []
@@ -185,13 +192,14 @@ class Environment:
         # a removed file would otherwise stay installed
         shutil.rmtree(self.install, ignore_errors=True)
         colcon = shutil.which('colcon') if self.installed_ros else self.venv / 'bin' / 'colcon'
-        self.run([colcon, '--log-base', self.folder / 'log' / 'colcon', 'build',
-                  '--base-paths', self.folder / 'src',
-                  '--build-base', self.folder / 'build', '--install-base', self.install,
-                  '--merge-install', '--symlink-install', '--packages-select', *packages,
-                  '--event-handlers', 'console_direct+', '--cmake-args', '-DBUILD_TESTING=OFF',
-                  f'-DPython3_EXECUTABLE={self.python}', '-DPython3_FIND_VIRTUALENV=ONLY'],
-                 'The messages could not be built.', env)
+        self.run('build', [
+            colcon, '--log-base', self.folder / 'log' / 'colcon', 'build',
+            '--base-paths', self.folder / 'src',
+            '--build-base', self.folder / 'build', '--install-base', self.install,
+            '--merge-install', '--symlink-install', '--packages-select', *packages,
+            '--event-handlers', 'console_direct+', '--cmake-args', '-DBUILD_TESTING=OFF',
+            f'-DPython3_EXECUTABLE={self.python}', '-DPython3_FIND_VIRTUALENV=ONLY',
+        ], 'The messages could not be built', env)
         self.write_setup(packages)
 
     def link_sources(self):
@@ -231,6 +239,8 @@ class Environment:
                           AMENT_PREFIX_PATH=f'{self.install}:{self.venv}',
                           PYTHONPATH=str(self.built_packages))
             lines += [f'export {name}={shlex.quote(value)}' for name, value in values.items()]
+        # so that make, called in a shell that sourced this, does not take it for an installed ROS
+        lines.append(f'export TSR_ROS_ENVIRONMENT={self.ros}')
         lines.append(f'export PYTHONPATH={shlex.quote(str(ROOT))}:$PYTHONPATH')
         temporary = self.folder / 'setup.sh.part'
         temporary.write_text('\n'.join(lines) + '\n')
@@ -245,7 +255,7 @@ class Environment:
         self.step('A virtual environment', venv_key, self.make_venv)
 
         def base_packages():
-            self.install_packages(base)
+            self.install_packages(base, RUNTIME_GIB)
             if not self.installed_ros:
                 self.mend_cmake_paths()
         base_key = digest(venv_key, *base)
@@ -253,7 +263,7 @@ class Environment:
 
         if 'test' in extras:
             def test_packages():
-                self.install_packages([*base, REQUIREMENTS / 'test.txt'])
+                self.install_packages([*base, REQUIREMENTS / 'test.txt'], TEST_GIB)
             self.step('The tests\' packages, PyTorch among them',
                       digest(base_key, REQUIREMENTS / 'test.txt'), test_packages)
 
@@ -267,10 +277,25 @@ class Environment:
             ROOT / 'package.xml', Path(__file__)), self.build)
 
 
+def package_names(file):
+    """Return the packages that a requirements file names, without their versions."""
+    lines = (line.partition('#')[0].strip() for line in file.read_text().splitlines())
+    return [re.split(r'[=<>!~;\s]', line)[0] for line in lines if line]
+
+
 def provides(prefix_path, package):
     """Tell whether one of the prefixes holds an installed ROS package."""
     return any((Path(prefix) / 'share' / package / 'package.xml').is_file()
                for prefix in prefix_path.split(os.pathsep) if prefix)
+
+
+def wait_for(lock):
+    """Take a lock, so that two makes at once do not build over each other."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print('Another make is setting this up; waiting for it …', flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def show_progress(log, seconds):
@@ -292,14 +317,17 @@ def main():
     parser.add_argument('--with', dest='extras', action='append', default=[], choices=('test',),
                         help='further packages')
     args = parser.parse_args()
+    if sys.prefix != sys.base_prefix:
+        # called from a venv, perhaps the very one that is to be made: its own Python makes ours
+        python = sys._base_executable
+        os.execv(python, [python, str(Path(__file__).resolve()), *sys.argv[1:]])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended in order, as by Ctrl-C
     environment = Environment(args.ros)
     try:
         check_machine(environment.installed_ros)
-        if environment.installed_ros:
-            check_installed_ros()
         environment.folder.mkdir(parents=True, exist_ok=True)
-        with (environment.folder / 'lock').open('w') as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two makes at once would build over each other
+        with (environment.folder / 'lock').open('w') as environment.lock:
+            wait_for(environment.lock)
             environment.set_up(args.extras)
     except SetupError as error:
         print(f'setup: {error}', file=sys.stderr)
