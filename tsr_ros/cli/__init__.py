@@ -22,6 +22,7 @@ COMMANDS = {
     'detect': ('detect', 'find signs and lights in images, folders, films and recordings'),
     'benchmark': ('benchmark', 'time every runtime on this computer'),
     'export': ('export', 'make the files that each runtime reads, and measure them'),
+    'parity': ('parity', 'check that all runtimes say the same on the same images'),
     'train': ('train', 'train a network, go on with a run, or compare runs'),
     'bag': ('bag', 'render, import, look into, export and replay recordings'),
 }

@@ -55,7 +55,8 @@ class ModelFolder:
             if fresh != before:
                 entry['scores'] = {}
         self.put('torch', 'fp32', target, weights_sha256=sha256)
-        return [file['path'] for file in before if file not in fresh]
+        return [file['path'] for file in before
+                if file not in fresh and file['format'] != 'torch']
 
     def file(self, format_: str, precision: str) -> dict[str, Any] | None:
         """Return what the manifest says of a file, None if it has none or the file has changed."""
