@@ -25,7 +25,7 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 68rem; color: var(--ink);
   background: var(--ground); font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; margin: 2.4rem 0 .6rem; padding-top: .8rem;
   border-top: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
@@ -40,8 +40,9 @@ th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align:
 th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 th.left, td.left { text-align: left; }
 tbody tr:hover { background: var(--tint); }
-figure { margin: 1rem 0; }
+figure { margin: 1rem 0; overflow-x: auto; }
 figure svg, figure img { max-width: 100%; height: auto; }
+figure svg { min-width: 32rem; } /* on a phone it is moved aside rather than made illegible */
 .grid { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); }
 .grid figure { margin: 0; }
 .grid img { width: 100%; display: block; border-radius: 4px; }
@@ -51,7 +52,7 @@ figure svg, figure img { max-width: 100%; height: auto; }
 .tile b { display: block; font-size: 1.5rem; line-height: 1.3; }
 .tile span { color: var(--soft); font-size: .85rem; }
 @media print { body { max-width: none; font-size: 11px; padding: 0; }
-  .scroll { overflow: visible; } h2 { break-after: avoid; }
+  .scroll, figure { overflow: visible; } figure svg { min-width: 0; } h2 { break-after: avoid; }
   figure, table, .tiles { break-inside: avoid; } }
 """
 
@@ -147,7 +148,8 @@ def figure_svg(figure: Any) -> str:
     from matplotlib import pyplot
 
     buffer = io.StringIO()
-    with matplotlib.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': f'figure {next(_FIGURES)}'}):
+    settings = {'svg.fonttype': 'none', 'svg.hashsalt': f'figure {next(_FIGURES)}'}
+    with matplotlib.rc_context(settings):
         figure.savefig(buffer, format='svg', bbox_inches='tight', metadata={'Date': None})
     pyplot.close(figure)
     svg = buffer.getvalue()
