@@ -185,7 +185,8 @@ def is_own_file(model):
 
 def _open_own_file(path, formats, precision):
     format_ = _SUFFIXES[os.path.splitext(path)[1]]
-    if format_ not in formats:
+    # which of the forms of ONNX a file has, only its reader finds out
+    if format_ not in {name.partition('-')[0] for name in formats}:
         raise ModelFileError('{} is of format {}, but {} is needed'.format(
             path, format_, ' or '.join(formats)))
     sha256 = file_sha256(path)

@@ -50,12 +50,15 @@ class _Runner:
         self.outputs = [output.host for output in outputs]
         self._uploads = [] if inputs[0].mapped else inputs
         self._downloads = [output for output in outputs if not output.mapped]
-        self._start = self._begin
+        self._replay = None
 
     def run(self):
         """Calculate the maps of the image in `input`."""
         with self._memory.current():
-            self._start()
+            if self._replay is not None:
+                self._replay()
+            else:
+                self._begin()
             self._memory.synchronize()
 
     def use_cuda_graph(self):
@@ -65,10 +68,10 @@ class _Runner:
         self.run()  # what is set up at the first run must not be recorded
         try:
             with self._memory.current():
-                self._start = self._memory.record(self._begin)
+                self._replay = self._memory.record(self._begin)
             self.run()
         except BackendError:  # some networks cannot be recorded
-            self._start = self._begin
+            self._replay = None
             return False
         return True
 
