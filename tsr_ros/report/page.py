@@ -51,6 +51,8 @@ figure svg { min-width: 32rem; } /* on a phone it is moved aside rather than mad
 .tile { padding: .6rem .8rem; background: var(--tint); border-radius: 6px; }
 .tile b { display: block; font-size: 1.5rem; line-height: 1.3; }
 .tile span { color: var(--soft); font-size: .85rem; }
+@media (max-width: 40rem) { th, td { padding: .3rem .4rem; }
+  th.left, td.left { white-space: normal; min-width: 6rem; } }
 @media print { body { max-width: none; font-size: 11px; padding: 0; }
   .scroll, figure { overflow: visible; } figure svg { min-width: 0; } h2 { break-after: avoid; }
   figure, table, .tiles { break-inside: avoid; } }
