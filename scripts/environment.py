@@ -9,6 +9,7 @@ on has changed.
 """
 
 import argparse
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -96,8 +97,10 @@ class Environment:
                         show_progress(log, time.monotonic() - start)
             finally:
                 if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGINT)
+                    os.killpg(process.pid, signal.SIGTERM)
                     process.wait()
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)  # what it had started itself
                 if sys.stdout.isatty():
                     print('\r\033[K', end='')
         if process.returncode:
