@@ -1,0 +1,211 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import json
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+from helpers import square_image
+
+from tsr_ros.backends import auto
+from tsr_ros.backends.auto import AutoBackend, Candidate, find_candidates
+from tsr_ros.backends.base import BackendError
+from tsr_ros.backends.build_cache import BuildCache
+from tsr_ros.backends.detector import load_detector
+from tsr_ros.backends.factory import BackendStatus
+from tsr_ros.backends.measure import measure
+
+IMAGE = square_image([(20, 30, 16, 0)])
+
+
+@pytest.fixture
+def computer(monkeypatch, tmp_path, small_models):
+    """Return a function that makes an AutoBackend where only some are installed, with times."""
+    measured = []
+    told = []
+
+    def make(times, models_dir=small_models, **options):
+        installed = {name for name, _ in times}
+        monkeypatch.setattr(auto, 'backend_status', lambda: {
+            name: BackendStatus('1', '' if name in installed else 'not here')
+            for name in ('onnxruntime', 'openvino', 'pytorch', 'tflite')})
+
+        def stand_in(name, precisions, options, on_progress):
+            measured.append((name, tuple(precisions)))
+            return {precision: (times.get((name, precision)),
+                                '' if times.get((name, precision)) else 'it crashed')
+                    for precision in precisions}
+        monkeypatch.setattr(auto, 'measure', stand_in)
+        backend = AutoBackend('small', models_dir=models_dir, threads=1, **options)
+        backend.cache = BuildCache(tmp_path / 'auto')
+        backend.on_progress = told.append
+        return backend
+    make.measured, make.told = measured, told
+    return make
+
+
+def chosen(backend):
+    with backend:
+        backend.load()
+        info = backend.describe()
+        assert len(backend.infer(IMAGE[None])) == 3
+        return info.name, info.precision
+
+
+@pytest.mark.parametrize(('times', 'options', 'expected'), [
+    ({('onnxruntime', 'fp32'): 5.0}, {}, ('onnxruntime', 'fp32')),
+    ({('onnxruntime', 'fp32'): 5.0, ('openvino', 'fp32'): 4.0}, {}, ('openvino', 'fp32')),
+    ({('onnxruntime', 'fp32'): 5.0, ('openvino', 'fp32'): 4.0, ('openvino', 'bf16'): 2.0}, {},
+     ('openvino', 'bf16')),
+    # only this precision
+    ({('onnxruntime', 'fp32'): 5.0, ('openvino', 'fp32'): 6.0, ('openvino', 'bf16'): 2.0},
+     {'precision': 'fp32'}, ('onnxruntime', 'fp32')),
+    # bf16 may cost 0.002
+    ({('onnxruntime', 'fp32'): 5.0, ('openvino', 'fp32'): 6.0, ('openvino', 'bf16'): 2.0},
+     {'max_loss': 0.001}, ('onnxruntime', 'fp32')),
+    # one that crashes is slower than all
+    ({('onnxruntime', 'fp32'): 5.0, ('openvino', 'fp32'): None}, {}, ('onnxruntime', 'fp32')),
+    # one that was measured and cannot be loaded after all: ONNX Runtime knows no such device
+    ({('onnxruntime', 'fp32'): 1.0, ('openvino', 'fp32'): 5.0}, {'device': 'CPU'},
+     ('openvino', 'fp32')),
+])
+def test_the_fastest_is_chosen(computer, times, options, expected):
+    assert chosen(computer(times, **options)) == expected
+
+
+def test_it_says_what_it_chose_and_why(computer):
+    backend = computer({('onnxruntime', 'fp32'): 5.25, ('openvino', 'fp32'): 4.0,
+                        ('openvino', 'bf16'): None})
+    with backend:
+        backend.load()
+        detail = backend.describe().detail
+    why = '4.0 ms (measurements made just now), others: '
+    assert f'auto chose it: {why}onnxruntime fp32 5.2 ms' in detail
+    assert 'openvino bf16 failed (it crashed)' in detail
+    assert computer.told[-1].startswith(f'auto chose openvino fp32, {why}')
+
+
+def test_it_measures_once(computer):
+    times = {('onnxruntime', 'fp32'): 5.0, ('openvino', 'fp32'): 4.0}
+    assert chosen(computer(times)) == chosen(computer(times)) == ('openvino', 'fp32')
+    assert len(computer.measured) == 2  # each backend once
+    assert 'from the cache' in computer.told[-1]
+    # other computers, other versions, other options, other models
+    chosen(computer(times, device='cpu'))
+    assert len(computer.measured) == 4
+    chosen(computer({**times, ('tflite', 'fp32'): 9.0}))
+    assert len(computer.measured) == 7
+
+
+@pytest.mark.parametrize('change', ['computer', 'version'])
+def test_what_a_measurement_depends_on(computer, monkeypatch, change):
+    times = {('onnxruntime', 'fp32'): 5.0}
+    chosen(computer(times))
+    if change == 'computer':
+        monkeypatch.setattr(auto, 'describe_computer', lambda: {'cpu': 'another'})
+    else:
+        monkeypatch.setattr('tsr_ros.backends.onnxruntime.OnnxRuntimeBackend.version',
+                            classmethod(lambda cls: '0.1'))
+    chosen(computer(times))
+    assert len(computer.measured) == 2
+
+
+def test_a_damaged_measurement_is_made_anew(computer, tmp_path):
+    times = {('onnxruntime', 'fp32'): 5.0}
+    chosen(computer(times))
+    path = next((tmp_path / 'auto').glob('measurements-*[!k].json'))
+    path.write_bytes(b'{"onnxruntime"')
+    assert chosen(computer(times)) == ('onnxruntime', 'fp32')
+    assert len(computer.measured) == 2
+
+
+def with_int8(folder, small_models, scores):
+    """Return a models folder with a file that calls itself int8, with these scores."""
+    shutil.copytree(str(small_models), str(folder))
+    path = folder / 'manifest.yaml'
+    manifest = yaml.safe_load(path.read_text())
+    files = manifest['models']['small']['files']
+    files.append(dict(next(file for file in files if file['format'] == 'onnx'),
+                      precision='int8', scores=scores))
+    path.write_text(yaml.safe_dump(manifest))
+    return folder
+
+
+@pytest.mark.parametrize(('scores', 'max_loss', 'expected'), [
+    ({}, 0.01, 'fp32'),
+    ({'map50_fp32': 0.9, 'map50': 0.895}, 0.01, 'int8'),
+    ({'map50_fp32': 0.9, 'map50': 0.88}, 0.01, 'fp32'),
+    ({'map50_fp32': 0.9, 'map50': 0.88}, 0.03, 'int8'),
+    ({'map50_fp32': 0.9, 'map50': 0.88, 'map50_onnxruntime': 0.9}, 0.01, 'int8'),
+    ({'map50_fp32': 0.9, 'map50': 0.9, 'map50_onnxruntime': 0.8}, 0.01, 'fp32'),
+    ({'map50_fp32': 0.9, 'map50': 0.91}, 0.0, 'int8'),  # better than fp32
+])
+def test_accuracy_counts_before_speed(computer, small_models, tmp_path, scores, max_loss,
+                                      expected):
+    folder = with_int8(tmp_path / 'models', small_models, scores)
+    times = {('onnxruntime', 'fp32'): 5.0, ('onnxruntime', 'int8'): 1.0}
+    backend = computer(times, models_dir=folder, max_loss=max_loss)
+    with backend:
+        backend.load()
+        assert backend.describe().precision == expected
+        assert ('onnxruntime int8 may lose too much' in backend.describe().detail) == (
+            expected == 'fp32')
+
+
+def test_nothing_to_choose_from(computer):
+    with pytest.raises(BackendError, match=r'auto has nothing to choose from: .* in int8'):
+        computer({('onnxruntime', 'fp32'): 5.0}, precision='int8').load()
+    with pytest.raises(BackendError, match='found no backend that runs: onnxruntime fp32 failed'):
+        computer({('onnxruntime', 'fp32'): None}, precision='fp32').load()
+
+
+def test_an_own_file(monkeypatch, small_models):
+    monkeypatch.setattr(auto, 'backend_status', lambda: {
+        name: BackendStatus('1', '') for name in ('onnxruntime', 'openvino', 'tflite')})
+    path = small_models / 'small' / 'fp32.onnx'
+    found = find_candidates(str(path), 'fp32')
+    assert [(c.backend, c.precision, c.loss) for c in found] == [
+        ('onnxruntime', 'fp32', 0.0), ('openvino', 'fp32', 0.0)]
+    assert isinstance(found[0], Candidate)
+
+
+def test_a_backend_is_measured_in_a_process_of_its_own(small_models):
+    told = []
+    options = {'model': 'small', 'models_dir': str(small_models), 'threads': 1, 'batch': 1,
+               'device': 'auto', 'input_wh': None}
+    result = measure('onnxruntime', ['fp32', 'int8'], options, told.append)
+    assert told == ['measuring onnxruntime fp32', 'measuring onnxruntime int8']
+    assert result['fp32'][0] > 0
+    assert result['fp32'][1] == ''
+    assert result['int8'][0] is None
+    assert 'no int8 file' in result['int8'][1]
+    json.dumps(result)
+
+
+@pytest.mark.parametrize(('script', 'why'), [
+    ('exit 1', 'its process ended early'), ('kill -SEGV $$', 'its process ended early'),
+    ('echo hello; echo 3; exec sleep 1000', 'it did not answer for 0 s'),
+])
+def test_a_process_that_ends_early_or_says_nothing(monkeypatch, tmp_path, script, why):
+    from tsr_ros.backends import measure as module
+    program = tmp_path / 'python'
+    program.write_text('#!/bin/sh\n' + script + '\n')
+    program.chmod(0o700)
+    monkeypatch.setattr(module.sys, 'executable', str(program))
+    if 'sleep' in script:
+        monkeypatch.setattr(module, '_SILENCE', 0.05)
+    assert measure('onnxruntime', ['fp32'], {}) == {'fp32': (None, why)}
+
+
+def test_by_name_with_real_measurements(monkeypatch, tmp_path, small_models):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.setattr(auto, 'backend_status', lambda: {
+        name: BackendStatus('1', '') for name in ('onnxruntime', 'openvino')})
+    with load_detector('small', 'auto', precision='fp32', threads=1,
+                       models_dir=small_models) as detector:
+        info = detector.backend.describe()
+        assert info.name in ('onnxruntime', 'openvino')
+        assert 'auto chose it' in info.detail
+        np.testing.assert_allclose(detector.detect(IMAGE).xyxy, [[20, 30, 36, 46]], atol=0.5)
+    assert list((tmp_path / 'tsr_ros' / 'auto').glob('measurements-*.json'))
