@@ -20,7 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'Make model files of trained weights and name them in the manifest beside their folder. '
         'What is there and up to date is left as it is, so that an interrupted export goes on.')
     parser.add_argument('--weights', type=Path, metavar='FILE',
-                        help='weights.safetensors of a training (default: those in --out)')
+                        help='weights of a training, or a checkpoint of official YOLOv7 (.pt); '
+                             'default: those in --out')
     parser.add_argument('--out', type=Path, required=True, metavar='MODELS/NAME',
                         help="the model's folder; MODELS/manifest.yaml is written")
     parser.add_argument('--to', default='onnx', metavar='FORMATS',

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,28 @@ Say = Callable[[str], None]
 
 def open_folder(weights: Path, out: Path, licence: str | None = None, data: str | None = None,
                 say: Say = tqdm.write) -> ModelFolder:
-    """Return the model's folder with the weights taken in."""
+    """
+    Return the model's folder with the weights taken in: ours, or a checkpoint of official YOLOv7.
+
+    :raises ModelFileError: for weights of another kind
+    :raises CheckpointError: for a checkpoint that is not of the official form
+    """
+    if weights.suffix in ('.pt', '.pth'):
+        with tempfile.TemporaryDirectory() as temporary:
+            imported = Path(temporary) / WEIGHTS
+            _import_official(weights, imported)
+            return open_folder(imported, out, licence, data, say)
     folder = ModelFolder(out)
     for path in folder.open(weights, read_network(str(weights)), licence, data):
         say(f'{path} was made of other weights and is no longer named in the manifest')
     return folder
+
+
+def _import_official(checkpoint: Path, path: Path) -> None:
+    import torch
+
+    from tsr_ros.yolov7.official import import_checkpoint
+    import_checkpoint(checkpoint, path, dtype=torch.float16)
 
 
 def export_files(folder: ModelFolder, targets: Sequence[Target], calibration: Path | None = None,
