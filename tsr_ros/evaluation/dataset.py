@@ -19,6 +19,8 @@ import cv2
 import numpy as np
 import yaml
 
+from tsr_ros.evaluation.ground_truth import GroundTruth
+from tsr_ros.vision.boxes import cxcywh_to_xyxy
 from tsr_ros.vision.image_codecs import ImageError, check_complete
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
@@ -37,6 +39,13 @@ class LabelledImage(NamedTuple):
     labelled: np.ndarray  # (C,) bool: whether all objects of the class are labelled
     condition: str = ''  # of light and weather, '' where not known
     source: str = ''  # the collection that it comes from, '' where not known
+
+
+def ground_truth(item: LabelledImage, image: np.ndarray) -> GroundTruth:
+    """Return an image's objects, in its pixels."""
+    height, width = image.shape[:2]
+    return GroundTruth.of(cxcywh_to_xyxy(item.boxes) * [width, height, width, height],
+                          item.class_id)
 
 
 def read_image(path: Path) -> np.ndarray:

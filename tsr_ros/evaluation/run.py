@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from tqdm import tqdm
 
 from tsr_ros.backends.base import BackendInfo
@@ -16,15 +15,14 @@ from tsr_ros.backends.detector import Detector
 from tsr_ros.evaluation.dataset import (
     DataError,
     LabelledImage,
+    ground_truth,
     read_class_names,
     read_dataset,
     read_image,
 )
-from tsr_ros.evaluation.ground_truth import GroundTruth
 from tsr_ros.evaluation.matching import ImageResult, Matches, match_results
 from tsr_ros.evaluation.metrics import Scores, by_condition, by_group, by_size, score_matches
 from tsr_ros.evaluation.mistakes import Mistakes, count_mistakes, find_mistakes
-from tsr_ros.vision.boxes import cxcywh_to_xyxy
 
 LEAST_SCORE = 0.001
 NMS_IOU = 0.45
@@ -98,13 +96,6 @@ def run_detector(detector: Detector, items: Sequence[LabelledImage],
             item.path.name, item.condition, detector.detect(image),
             ground_truth(item, image), item.labelled))
     return results
-
-
-def ground_truth(item: LabelledImage, image: np.ndarray) -> GroundTruth:
-    """Return an image's objects, in its pixels."""
-    height, width = image.shape[:2]
-    return GroundTruth.of(cxcywh_to_xyxy(item.boxes) * [width, height, width, height],
-                          item.class_id)
 
 
 def evaluate(detector: Detector, folder: Path, split: str | None, *, nms_iou: float = NMS_IOU,
