@@ -62,6 +62,8 @@ class DetectorNode(LifecycleNode):
     def on_configure(self, _state):
         """Load the model and create the publishers."""
         self._diagnostics.over('configure')
+        self._diagnostics.over('fallback')
+        self._state = 'configuring'
         try:
             self._load()
         except Exception as error:
@@ -118,6 +120,7 @@ class DetectorNode(LifecycleNode):
         """Undo half a transition, say why it failed, and stay in the state before it."""
         if what == 'configured':
             self._release()
+            self._state = 'unconfigured'
         else:
             self._stop()
         if self.is_shut_down():  # no wonder, and nobody to tell
@@ -135,8 +138,9 @@ class DetectorNode(LifecycleNode):
         self._detector = load_detector(
             self._value('model'), backend=self._value('backend'),
             precision=self._value('precision'), device=self._value('device'),
-            threads=self._value('threads'), models_dir=self._value('models_dir') or None)
-        self._info = self._detector.backend.describe()
+            threads=self._value('threads'), models_dir=self._value('models_dir') or None,
+            fallback=parameters.names(self._value('fallback')), on_progress=self._on_progress)
+        self._describe()
         parameters.declare_class_thresholds(self, self._detector.labels)
         self._detections_publisher = self._create_publisher(
             Detection2DArray, '~/detections', qos.results())
@@ -146,6 +150,15 @@ class DetectorNode(LifecycleNode):
             LabelInfo, '~/label_info', qos.latched())
         self._annotated = AnnotatedImages(self, self._detector.labels)
         self._publish_label_info(self._value('confidence_threshold'))
+
+    def _describe(self):
+        """Ask the backend what really runs; one that stands in for another is a problem."""
+        backend = self._detector.backend
+        self._info = backend.describe()
+        self._described = getattr(backend, 'failures', ())
+        if self._described:
+            self._diagnostics.problem('fallback', '{} stands in: {}'.format(
+                self._info.name, '; '.join(self._described)), lasting=True)
 
     def _create_publisher(self, message_type, topic, profile):
         publisher = self.create_publisher(message_type, topic, profile,
@@ -219,6 +232,8 @@ class DetectorNode(LifecycleNode):
 
     def _report(self, frame, bgr, detections, times_ms):
         self._diagnostics.answered(times_ms)
+        if getattr(self._detector.backend, 'failures', ()) != self._described:
+            self._describe()
         counts = self._slot.counts()
         self._latency_publisher.publish(LatencyReport(
             header=frame.message.header, received=counts.received, answered=counts.answered,
@@ -231,6 +246,12 @@ class DetectorNode(LifecycleNode):
     def _on_problem(self, kind, text):
         if not self.is_shut_down():
             self._diagnostics.problem(kind, text)
+
+    def _on_progress(self, text):
+        """Say what takes so long; the executor is busy with it, so its timer cannot."""
+        self.get_logger().info(text)
+        if self._state == 'configuring':
+            self._diagnostics.publish('configuring: {}'.format(text), None)
 
     def _on_time_jump(self, jump):
         if jump.delta.nanoseconds < 0:

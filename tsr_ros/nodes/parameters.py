@@ -45,7 +45,11 @@ SETTINGS = (
     _setting('models_dir', '', UNCONFIGURED,
              'Folder with manifest.yaml. Empty: the one that comes with the package.'),
     _setting('backend', 'onnxruntime', UNCONFIGURED,
-             'Inference runtime (`tsr doctor` lists those that run here).'),
+             'Inference runtime (`tsr doctor` lists those that run here), or auto: the fastest '
+             'here, measured once.'),
+    _setting('fallback', '', UNCONFIGURED,
+             'Inference runtimes that take over when `backend` fails, in that order, with commas '
+             'between them.'),
     _setting('device', 'auto', UNCONFIGURED,
              'Where the runtime computes: auto, cpu, cuda, or as the runtime names it.'),
     _setting('precision', 'auto', UNCONFIGURED,
@@ -88,6 +92,11 @@ SETTINGS = (
              'Without an image for this long, it is a WARN.', limits=(1.0, 1e7)),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def names(text: str):
+    """Return the names in a text that has commas between them."""
+    return [name.strip() for name in text.split(',') if name.strip()]
 
 
 def _descriptor(setting):
