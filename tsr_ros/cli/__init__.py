@@ -20,6 +20,7 @@ COMMANDS = {
     'doctor': ('doctor', 'say what runs on this computer and why the rest does not'),
     'models': ('models', 'list the models and their files'),
     'detect': ('detect', 'find signs and lights in images, folders, films and recordings'),
+    'evaluate': ('evaluate', 'measure how right a model is on labelled images'),
     'benchmark': ('benchmark', 'time every runtime on this computer'),
     'export': ('export', 'make the files that each runtime reads, and measure them'),
     'parity': ('parity', 'check that all runtimes say the same on the same images'),

@@ -91,7 +91,7 @@ def count_mistakes(matches: Matches, mistakes: Mistakes, threshold: float) -> di
     overlap = overlap_with_own_class(matches, mistakes.false_alarms)
     return {
         'missed, nothing there': int(np.sum(weak == 0)),
-        f'missed, score below {threshold:.2f}': int(np.sum(weak > 0)),
+        f'missed, score below {threshold:.3f}': int(np.sum(weak > 0)),
         'taken for another class': len(mistakes.confused),
         'false alarm, second box on a sign': int(np.sum(overlap >= 0.5)),
         'false alarm, box too far off': int(np.sum((overlap >= POOR_IOU) & (overlap < 0.5))),

@@ -80,17 +80,18 @@ def read_labelled_images(folder: Path, split: str | None,
 
 
 def run_detector(detector: Detector, items: Sequence[LabelledImage],
-                 nms_iou: float = NMS_IOU, progress: bool = True) -> list[ImageResult]:
+                 nms_iou: float = NMS_IOU, progress: bool | None = True) -> list[ImageResult]:
     """
     Return what a detector finds in each image, down to LEAST_SCORE, beside what is there.
 
-    The detector's thresholds are changed.
+    The detector's thresholds are changed. `progress` None shows a bar only on a terminal.
 
     :raises DataError: for an image that cannot be read
     """
     detector.set_thresholds(LEAST_SCORE, nms_iou)
     results = []
-    for item in tqdm(items, 'evaluating', unit='image', disable=not progress, leave=False):
+    hidden = None if progress is None else not progress
+    for item in tqdm(items, 'evaluating', unit='image', disable=hidden, leave=False):
         image = read_image(item.path)
         results.append(ImageResult(
             item.path.name, item.condition, detector.detect(image),
@@ -99,7 +100,7 @@ def run_detector(detector: Detector, items: Sequence[LabelledImage],
 
 
 def evaluate(detector: Detector, folder: Path, split: str | None, *, nms_iou: float = NMS_IOU,
-             threshold: float | None = None, progress: bool = True) -> Evaluation:
+             threshold: float | None = None, progress: bool | None = True) -> Evaluation:
     """
     Judge a loaded detector on a folder of labelled images in YOLO layout.
 

@@ -1,0 +1,79 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`tsr evaluate`: how right a model is on labelled images, on any runtime."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from tsr_ros.backends.base import BackendError
+from tsr_ros.backends.detector import load_detector
+from tsr_ros.cli.detect import add_model_arguments
+from tsr_ros.evaluation.dataset import DataError
+from tsr_ros.evaluation.run import NMS_IOU, evaluate
+from tsr_ros.evaluation.tables import as_text
+from tsr_ros.training.files import whole_file
+
+ERRORS = (BackendError, DataError)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.description = (
+        'Judge a model on labelled images: precision, recall, F1, average precision and '
+        'confusion, by class, by condition of light and weather and by size of sign.')
+    parser.add_argument('--data', required=True, type=Path, metavar='DIR',
+                        help='images/ and labels/ in YOLO layout, with split.csv or a folder for '
+                        'each split')
+    parser.add_argument('--split', default='test', metavar='NAME',
+                        help="which images; '' for all (default: %(default)s)")
+    add_model_arguments(parser)
+    parser.add_argument('--iou', type=_share, default=NMS_IOU, metavar='IOU',
+                        help='overlap above which the worse of two boxes of one class goes '
+                        '(default: %(default)s)')
+    parser.add_argument('--threshold', type=_share, metavar='SCORE',
+                        help='least score for precision, recall, F1 and mistakes (default: the '
+                        'one with the best F1)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the scores into FILE')
+    parser.add_argument('--out', type=Path, metavar='DIR',
+                        help='write index.html, scores.json and the plots as SVG into DIR')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, print the tables and write what was asked for."""
+    for folder in (args.out, args.json and args.json.parent):
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)  # rather now than after minutes of work
+    with load_detector(
+            args.model, args.backend, precision=args.precision, device=args.device,
+            threads=args.threads, models_dir=args.models_dir) as detector:
+        evaluation = evaluate(detector, args.data, args.split or None, nms_iou=args.iou,
+                              threshold=args.threshold, progress=None)
+    print(as_text(evaluation))
+    scores = json.dumps(evaluation.as_dict(), indent=2) + '\n'
+    if args.json:
+        _write(args.json, scores)
+    if args.out:
+        from tsr_ros.evaluation.plots import PLOTS
+        from tsr_ros.evaluation.report import evaluation_page
+        from tsr_ros.report.page import figure_svg
+
+        _write(args.out / 'scores.json', scores)
+        for name, (draw, _) in PLOTS.items():
+            _write(args.out / f'{name}.svg', figure_svg(draw(evaluation)))
+        print(f'\n{evaluation_page(evaluation).write(args.out / "index.html")}')
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text} does not lie between 0 and 1')
+    return value
