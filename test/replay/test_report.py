@@ -65,8 +65,8 @@ def test_the_summary_says_what_counts():
     run = make_run((0.9,), (0.9, 0.2), None, times_ms={'end_to_end': 40.0})
     assert summary(run, None) == (
         'Of 3 frames 2 were answered and 1 dropped. Half of the answers were there 40 ms after '
-        'an image was sent, 95 % within 40 ms. 2 signs and lights were found in them, all frames '
-        'together.')
+        'an image was sent, 95\u00a0% within 40 ms. 2 signs and lights were found in them, all '
+        'frames together.')
 
 
 @pytest.mark.parametrize('run', [

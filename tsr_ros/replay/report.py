@@ -25,10 +25,12 @@ from tsr_ros.vision.draw import draw_detections
 
 PICTURES = 6
 _LARGE_WIDTH, _SMALL_WIDTH, _PICTURE_QUALITY = 1080, 640, 80
-_STACK = {  # stage: what the plot's legend calls it
-    'queue_wait': 'waiting', 'decode': 'decoding', 'preprocess': 'preprocessing',
-    'inference': 'network', 'postprocess': 'postprocessing', 'publish': 'publishing',
+_STACK = {  # stage: what the plot's legend calls it, and its colour
+    'queue_wait': ('waiting', COLOURS[5]), 'decode': ('decoding', COLOURS[1]),
+    'preprocess': ('preprocessing', COLOURS[2]), 'inference': ('network', COLOURS[0]),
+    'postprocess': ('postprocessing', COLOURS[4]), 'publish': ('publishing', COLOURS[3]),
 }
+_BETWEEN = ('between processes', COLOURS[6])
 
 
 def write_report(path: Path, runs: Sequence[Run], scores: Sequence[RunScore | None],
@@ -71,8 +73,8 @@ def _add_run(page: Page, run: Run, score: RunScore | None, source: Source) -> No
     if score is not None and score.signs:
         page.heading('From which distance each sign was seen', 3)
         page.plot(signs_figure(score),
-                  'Bars run from where a sign can first be told apart to where it leaves the '
-                  'picture or is passed; the earlier blue and green begin, the better.')
+                  'Bars run from where a sign can first be told apart to where it is passed; '
+                  'the farther away blue and green begin, the better.')
     for table in run_tables(run, score):
         _add_table(page, table)
 
@@ -91,15 +93,22 @@ def summary(run: Run, score: RunScore | None) -> str:
     text = f'Of {sent} frames {answered} were answered and {sent - answered} dropped.'
     if len(run.times_ms(stage)):
         times = percentiles_ms(run.times_ms(stage))
-        what = 'an image was sent' if run.mode == 'live' else 'its file was at hand'
-        text += (f' Half of the answers were there {times["p50"]:.0f} ms after {what}, '
-                 f'95 % within {times["p95"]:.0f} ms.')
+        half, most = _ms(times['p50']), _ms(times['p95'])
+        if run.mode == 'live':
+            text += (f' Half of the answers were there {half} after an image was sent, '
+                     f'95\u00a0% within {most}.')
+        else:
+            text += f' Half of them took {half} from file to boxes, 95\u00a0% at most {most}.'
     found = sum(run.detections_per_class().values())
     if score is None or not score.signs:
         return f'{text} {found} signs and lights were found in them, all frames together.'
     return (f'{text} Of {len(score.signs)} signs along the road '
             f'{len(score.signs) - score.missed} were found and '
             f'{len(score.signs) - score.unconfirmed} confirmed.')
+
+
+def _ms(time_ms: float) -> str:
+    return f'{time_ms:.0f} ms' if time_ms >= 10 else f'{time_ms:.1f} ms'
 
 
 def _tiles(run: Run, score: RunScore | None) -> list[tuple[str, str]]:
@@ -109,13 +118,14 @@ def _tiles(run: Run, score: RunScore | None) -> list[tuple[str, str]]:
     if len(run.times_ms(stage)):
         times = percentiles_ms(run.times_ms(stage))
         words = 'end to end' if run.mode == 'live' else 'a frame'
-        tiles += [(f'{times["p50"]:.0f} ms', f'{words}, median'),
-                  (f'{times["p95"]:.0f} ms', f'{words}, 95 % within')]
+        tiles += [(_ms(times['p50']), f'{words}, median'),
+                  (_ms(times['p95']), f'{words}, 95\u00a0% within')]
         inference = run.times_ms('inference')
         if len(inference):
-            tiles.append((f'{np.median(inference):.0f} ms', 'network alone, median'))
-    tiles.append((str(sum(run.detections_per_class().values())), 'detections'))
-    if score is not None and score.signs:
+            tiles.append((_ms(float(np.median(inference))), 'network alone, median'))
+    if score is None or not score.signs:
+        tiles.append((str(sum(run.detections_per_class().values())), 'detections'))
+    else:
         tiles += [(f'{len(score.signs) - score.missed} of {len(score.signs)}', 'signs found'),
                   (f'{score.false_alarms_per_minute:.0f}', 'false alarms a minute')]
     return tiles
@@ -194,16 +204,17 @@ def latency_figure(run: Run) -> Any:
     answered = [answer for answer in run.answers if 'total' in answer.times_ms]
     start_ns = run.answers[0].stamp_ns if run.answers else 0
     seconds = np.array([(answer.stamp_ns - start_ns) / 1e9 for answer in answered])
-    layers = {words: np.array([answer.times_ms.get(stage, 0.0) for answer in answered])
-              for stage, words in _STACK.items()}
+    layers = {look: np.array([answer.times_ms.get(stage, 0.0) for answer in answered])
+              for stage, look in _STACK.items()}
     if run.mode == 'live' and answered:
         between = [answer.times_ms.get('end_to_end', np.nan) - answer.times_ms['total']
                    for answer in answered]
-        layers['between processes'] = np.maximum(np.nan_to_num(between), 0)
-    layers = {words: times for words, times in layers.items() if times.any()}
+        layers[_BETWEEN] = np.maximum(np.nan_to_num(between), 0)
+    layers = {look: times for look, times in layers.items() if times.any()}
     if layers:
-        axes.stackplot(seconds, *layers.values(), labels=list(layers), step='mid',
-                       colors=COLOURS[:len(layers)], linewidth=0)
+        words, colours = zip(*layers, strict=True)
+        axes.stackplot(seconds, *layers.values(), labels=words, colors=colours, step='mid',
+                       linewidth=0)
         whole = np.sum(list(layers.values()), axis=0)
         top = min(whole.max() * 1.05, 3 * np.percentile(whole, 95))
         axes.set_ylim(0, top)

@@ -54,7 +54,8 @@ figure svg { min-width: 32rem; } /* on a phone it is moved aside rather than mad
 @media (max-width: 40rem) { th, td { padding: .3rem .4rem; }
   th.left, td.left { white-space: normal; min-width: 6rem; } }
 @media print { html { font-size: 11px; } body { max-width: none; font-size: 11px; padding: 0; }
-  .scroll, figure { overflow: visible; } figure svg { min-width: 0; } h2, h3 { break-after: avoid; }
+  .scroll, figure { overflow: visible; } figure svg { min-width: 0; }
+  h2, h3 { break-after: avoid; }
   figure > img { max-height: 10cm; width: auto; } .grid img { width: 100%; }
   figure, table, .tiles { break-inside: avoid; } }
 """
