@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,7 +71,8 @@ class Worker:
 
     def run(self, count: int) -> Burst:
         """Time `count` runs one after another, after a few that are not counted."""
-        self._connection.send(count)
+        with suppress(OSError):  # if it has ended, _receive says how
+            self._connection.send(count)
         return self._receive()
 
     def resident_mb(self) -> float:
@@ -94,7 +96,7 @@ class Worker:
     def _receive(self) -> Any:
         try:
             answer = self._connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
             self._process.join()
             raise CaseError(f'{self.case.title}: its process ended with status '
                             f'{self._process.exitcode}') from None

@@ -1,0 +1,125 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import numpy as np
+import pytest
+from helpers import square_image
+
+from tsr_ros.benchmark.cases import find_cases
+from tsr_ros.benchmark.host import Activity
+from tsr_ros.benchmark.report import build_page
+from tsr_ros.benchmark.results import ResultError, read_result, to_csv, to_result
+from tsr_ros.benchmark.session import Session, disturbance
+from tsr_ros.benchmark.tables import HEADINGS, case_rows, recommend
+from tsr_ros.benchmark.worker import Burst, Case, CaseError, Worker
+
+IMAGE = square_image([(20, 30, 16, 0)])
+
+
+@pytest.fixture(scope='module')
+def result(small_models):
+    """Measure two backends for real, with the small network."""
+    cases = [Case('naive', 'fp32', 'nothing', str(small_models)),
+             Case('onnxruntime', 'fp32', 'small', str(small_models), threads=1),
+             Case('pytorch', 'fp32', 'small', str(small_models), batch=2, threads=1)]
+    session = Session(cases, IMAGE, runs=6, rounds=3, progress=False, note=lambda text: None)
+    return to_result(session.measure(), session.failed, {}, IMAGE, 'Test')
+
+
+def test_every_case_is_measured_or_named(result):
+    assert [case['title'] for case in result['cases']] == [
+        'small onnxruntime fp32', 'small pytorch fp32, batch 2']
+    assert list(result['left_out']) == ['nothing naive fp32']
+    assert "names no model 'nothing'" in result['left_out']['nothing naive fp32']
+    for case in result['cases']:
+        assert [len(values) for values in case['durations_ms'].values()] == [6] * 4
+        assert case['statistics']['inference']['lowest_ms'] > 0
+        assert case['resident_mb'] > 10
+        assert case['bursts'] == 3
+        assert case['work_gflop'] > 0
+
+
+def test_the_result_survives_its_file(result, tmp_path):
+    (tmp_path / 'a.json').write_text(json.dumps(result))
+    assert read_result(tmp_path / 'a.json') == json.loads(json.dumps(result))
+    lines = to_csv(result).splitlines()
+    assert len(lines) == 3
+    assert lines[1].startswith('small,onnxruntime,fp32,1,cpu,1,')
+    rows = case_rows(result, 'small')
+    assert [len(row) for row in rows] == [len(HEADINGS)] * 2
+    html = build_page(result).html()
+    assert recommend(result, 'small') in html
+    assert 'nothing naive fp32' in html
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    ('', 'not the result of a benchmark'),
+    ('[]', 'not the result of a benchmark'),
+    ('{"tsr_benchmark": 99}', 'version 99 is not known'),
+    ('{"tsr_benchmark": 1, "cases": [{"statistics": {}}]}', 'not the result of a benchmark'),
+    ('{"tsr_benchmark": 1, "cases": [], "host": {"cpu": ""}}', 'no processor is named'),
+])
+def test_other_files_are_refused(tmp_path, text, message):
+    path = tmp_path / 'a.json'
+    path.write_text(text)
+    with pytest.raises(ResultError, match=message):
+        read_result(path)
+
+
+def test_a_worker_that_dies_is_named(small_models):
+    with Worker(Case('onnxruntime', 'fp32', 'small', str(small_models)), IMAGE) as worker:
+        worker._process.kill()
+        with pytest.raises(CaseError, match='its process ended with status -9'):
+            worker.run(1)
+
+
+def test_the_naive_detector_finds_the_same(tmp_path):
+    import torch
+
+    from tsr_ros.backends.detector import load_detector
+    from tsr_ros.backends.manifest import open_model
+    from tsr_ros.benchmark.naive import NaiveDetector
+    from tsr_ros.yolov7 import build_network, save_weights
+    torch.manual_seed(1)
+    path = tmp_path / 'w.safetensors'
+    network = build_network('yolov7-tiny', 5)
+    with torch.no_grad():
+        for _ in range(20):  # so that the batch norms pass on what they get
+            network.train()(torch.rand(2, 3, 96, 160))
+    for index in network.outputs:  # so that a few places pass the threshold
+        network.body[index].conv.weight.data.normal_()
+        network.body[index].conv.bias.data[:] = -1
+    save_weights(path, network, list('abcde'), (160, 96))
+    image = np.random.default_rng(0).integers(0, 256, (120, 220, 3), np.uint8)
+    naive = NaiveDetector(open_model(path, 'torch'), 1, confidence=0.6).detect(image)
+    with load_detector(path, 'pytorch', threads=1, confidence=0.6) as detector:
+        ours = detector.detect(image)
+    assert len(ours.score) > 3
+    np.testing.assert_allclose(naive.score, ours.score, atol=1e-3)
+    np.testing.assert_allclose(naive.xyxy, ours.xyxy, atol=0.1)
+    np.testing.assert_array_equal(naive.class_id, ours.class_id)
+
+
+@pytest.mark.parametrize(('busy_s', 'stolen_s', 'own_s', 'cpu_s', 'expected'), [
+    (0.0, 0.0, 0.0, 0.0, 0.0),
+    (4.0, 0.0, 0.5, 3.5, 0.0),   # all of it its own
+    (5.0, 0.0, 0.5, 3.5, 0.25),  # a second of two processors for two seconds
+    (4.0, 2.0, 0.5, 3.5, 0.5),   # taken away by a hypervisor
+    (3.0, 0.0, 0.5, 3.5, 0.0),   # counters are coarse
+])
+def test_what_others_take(monkeypatch, busy_s, stolen_s, own_s, cpu_s, expected):
+    monkeypatch.setattr('tsr_ros.benchmark.session.available_cpus', lambda: 2)
+    before = Activity(10.0, 1.0, 3.0, None)
+    after = Activity(10.0 + busy_s, 1.0 + stolen_s, 3.0 + own_s, None)
+    burst = Burst([], [], [], [], cpu_s, 2.0)
+    assert disturbance(before, after, burst) == pytest.approx(expected)
+
+
+def test_cases_of_this_computer(small_models):
+    cases, left_out = find_cases(str(small_models), [], batches=(1, 4))
+    titles = {case.title for case in cases}
+    assert {'small naive fp32', 'small onnxruntime fp32', 'small onnxruntime fp32, batch 4',
+            'small pytorch bf16'} <= titles
+    assert not any('fp16' in title for title in titles)
+    assert 'has no int8 file' in left_out['small onnxruntime int8']

@@ -1,0 +1,79 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from tsr_ros.benchmark.compare import compare_rows
+from tsr_ros.benchmark.tables import format_ms, recommend, study_rows, text_table
+
+
+def case(backend, precision, total_ms, map50=0.9, device='cpu', batch=1):
+    statistics = {'median_ms': total_ms, 'average_ms': total_ms, 'lowest_ms': total_ms - 1,
+                  'highest_ms': total_ms + 1}
+    return {'model': 'm', 'backend': backend, 'precision': precision, 'batch': batch,
+            'device': device, 'map50': map50, 'map50_fp32': 0.9,
+            'statistics': {'inference': statistics, 'total': statistics}}
+
+
+NAIVE = case('naive', 'fp32', 100.0)
+FP32 = case('onnxruntime', 'fp32', 50.0)
+
+
+@pytest.mark.parametrize(('cases', 'expected'), [
+    ([], 'No backend ran m here.'),
+    ([NAIVE], 'No backend ran m here.'),
+    ([FP32], 'Deploy m with backend onnxruntime in fp32: 50.0 ms from image to boxes, 20 images '
+             'a second.'),
+    ([NAIVE, FP32, case('tflite', 'int8', 20.0, 0.895)],
+     'Deploy m with backend tflite in int8: 20.0 ms from image to boxes, 50 images a second, 5.0 '
+     'times as fast as PyTorch as most scripts use it; it costs 0.5 points of mAP@0.5.'),
+    # too much is lost
+    ([FP32, case('tflite', 'int8', 20.0, 0.88)],
+     'Deploy m with backend onnxruntime in fp32: 50.0 ms from image to boxes, 20 images a '
+     'second.'),
+    # nobody knows what is lost
+    ([FP32, case('tflite', 'int8', 20.0, None)],
+     'Deploy m with backend onnxruntime in fp32: 50.0 ms from image to boxes, 20 images a '
+     'second. Faster, but of unknown accuracy: tflite int8.'),
+    ([FP32, case('tflite', 'int8', 20.0, 0.91)],
+     'Deploy m with backend tflite in int8: 20.0 ms from image to boxes, 50 images a second; it '
+     'costs nothing of mAP@0.5.'),
+    # one image at a time is what a camera gives
+    ([FP32, case('onnxruntime', 'fp32', 1.0, batch=8)],
+     'Deploy m with backend onnxruntime in fp32: 50.0 ms from image to boxes, 20 images a '
+     'second.'),
+])
+def test_recommendation(cases, expected):
+    assert recommend({'cases': cases}, 'm') == expected
+
+
+@pytest.mark.parametrize(('value', 'expected'), [
+    (None, '–'), (0.1234, '0.12'), (9.994, '9.99'), (15.44, '15.4'), (1960.0, '1960')])
+def test_three_digits_that_count(value, expected):
+    assert format_ms(value) == expected
+
+
+def test_the_study_beside_this_computer():
+    rows = {row[0]: row[1:] for row in study_rows(
+        {'cases': [FP32, case('onnxruntime', 'fp16', 7.0, device='cuda'),
+                   case('tensorrt', 'fp16', 5.0, device='cuda:0')]}, 'm')}
+    assert rows['ONNX'] == (
+        '3290 (2450 to 4130)', '2670 (1590 to 3780)', '3890 (3160 to 4620)',
+        '18.5 (18.1 to 19.6)', '50.0 (49.0 to 51.0)', '7.00 (6.00 to 8.00)')
+    assert rows['TensorRT'] == ('–', '–', '–', '9.60 (8.90 to 10.2)', '–', '5.00 (4.00 to 6.00)')
+    assert rows['PyTorch'][4:] == ('–', '–')
+
+
+def test_computers_side_by_side():
+    headings, rows = compare_rows(
+        [{'cases': [FP32, NAIVE]}, {'cases': [case('onnxruntime', 'fp32', 9.0)]}], ['pc', 'nano'])
+    assert headings == ('model', 'backend', 'precision', 'pc, ms', 'nano, ms')
+    assert rows == [('m', 'onnxruntime', 'fp32', '50.0', '9.00'),
+                    ('m', 'naive', 'fp32', '100', '–')]
+
+
+@pytest.mark.parametrize(('rows', 'expected'), [
+    ([], 'name  ms'),
+    ([('a', '1.5'), ('long name', '10')], 'name        ms\na          1.5\nlong name   10'),
+])
+def test_columns_are_aligned(rows, expected):
+    assert text_table(('name', 'ms'), rows, left=1) == expected

@@ -1,0 +1,44 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from tsr_ros.backends.weights import Network, read_network
+from tsr_ros.benchmark.work import network_gflop
+from tsr_ros.yolov7 import build_network, count_flop, fuse, save_weights
+
+
+def network(*nodes):
+    tensors = {f'{node["name"]}.weight': np.zeros(node.pop('weight'))
+               for node in nodes if node['op'] == 'conv'}
+    return Network('', [], [], [], (0, 0), list(nodes), [], tensors, {})
+
+
+def conv(name, inputs, weight, stride=1, padding=0):
+    return {'op': 'conv', 'name': name, 'inputs': inputs, 'weight': weight, 'stride': stride,
+            'padding': padding}
+
+
+@pytest.mark.parametrize(('nodes', 'expected_operations'), [
+    ([], 0),
+    # 1 x 1 over 8 x 4 pixels: 32 * (3 * 2) multiply-adds
+    ([conv('a', [-1], (2, 3, 1, 1))], 2 * 32 * 6),
+    # 3 x 3, every other pixel: 4 x 2 pixels
+    ([conv('a', [-1], (2, 3, 3, 3), 2, 1)], 2 * 8 * 54),
+    # pooled to 4 x 2, doubled to 8 x 4
+    ([{'op': 'max_pool', 'inputs': [-1], 'kernel': 2, 'stride': 2, 'padding': 0},
+      {'op': 'upsample', 'inputs': [0], 'scale': 2},
+      {'op': 'concat', 'inputs': [1, -1]}, conv('a', [2], (1, 6, 1, 1))], 2 * 32 * 6),
+])
+def test_operations_counted_by_hand(nodes, expected_operations):
+    assert network_gflop(network(*nodes), (8, 4)) * 1e9 == pytest.approx(expected_operations)
+
+
+def test_the_published_work_of_yolov7_tiny(tmp_path):
+    trained = build_network('yolov7-tiny', 5)
+    save_weights(tmp_path / 'w.safetensors', trained, list('abcde'))
+    stored = read_network(str(tmp_path / 'w.safetensors'))
+    assert network_gflop(stored, (640, 640)) == pytest.approx(13.06, abs=0.005)
+    assert network_gflop(stored, (416, 416)) == pytest.approx(5.52, abs=0.005)
+    assert network_gflop(stored, (640, 384)) * 1e9 == pytest.approx(
+        count_flop(fuse(trained), (640, 384)))
