@@ -103,25 +103,35 @@ def read_labels(path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
     for number, line in enumerate(_read_text(path).splitlines(), 1):
         if not line.strip():
             continue
-        where = f'{path}:{number}'
-        try:
-            class_id, *box = (float(word) for word in line.split())
-        except ValueError:
-            raise DataError(f'{where}: expected five numbers, found {line!r}') from None
-        if len(box) != 4 or not np.isfinite([class_id, *box]).all():
-            raise DataError(f'{where}: expected five finite numbers, found {line!r}')
-        if class_id != int(class_id) or not 0 <= class_id < num_classes:
-            raise DataError(f'{where}: class {class_id:g} is not one of 0 to {num_classes - 1}')
-        x, y, width, height = box
-        if width <= 0 or height <= 0:
-            raise DataError(f'{where}: the box has no area: {line!r}')
-        edges = np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
-        if (edges < -0.01).any() or (edges > 1.01).any():
-            raise DataError(f'{where}: the box leaves the image: {line!r}')
-        low, high = edges[:2].clip(0, 1), edges[2:].clip(0, 1)
-        class_ids.append(int(class_id))
-        boxes.append([*(low + high) / 2, *(high - low)])
+        class_id, box = parse_label(line, f'{path}:{number}', num_classes)
+        class_ids.append(class_id)
+        boxes.append(box)
     return np.array(class_ids, int), np.array(boxes, np.float32).reshape(-1, 4)
+
+
+def parse_label(line: str, where: str, num_classes: int) -> tuple[int, list[float]]:
+    """
+    Return the class and the box of a line, its edges cut to the image.
+
+    :param where: file and line, for the message
+    :raises DataError: for what is no label of one of the classes inside the image
+    """
+    try:
+        class_id, *box = (float(word) for word in line.split())
+    except ValueError:
+        raise DataError(f'{where}: expected five numbers, found {line!r}') from None
+    if len(box) != 4 or not np.isfinite([class_id, *box]).all():
+        raise DataError(f'{where}: expected five finite numbers, found {line!r}')
+    if class_id != int(class_id) or not 0 <= class_id < num_classes:
+        raise DataError(f'{where}: class {class_id:g} is not one of 0 to {num_classes - 1}')
+    x, y, width, height = box
+    if width <= 0 or height <= 0:
+        raise DataError(f'{where}: the box has no area: {line!r}')
+    edges = np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
+    if (edges < -0.01).any() or (edges > 1.01).any():
+        raise DataError(f'{where}: the box leaves the image: {line!r}')
+    low, high = edges[:2].clip(0, 1), edges[2:].clip(0, 1)
+    return int(class_id), [*(low + high) / 2, *(high - low)]
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-import html
-import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tsr_ros.evaluation.dataset import DataError
+from tsr_ros.report.page import Page
+from tsr_ros.report.plots import new_figure
 from tsr_ros.training.config import TrainingConfig, read_config
-from tsr_ros.training.files import whole_file
 from tsr_ros.training.records import LOSS_PARTS, Record, read_records
 
 CURVES = (*LOSS_PARTS[:4], 'learning_rate', 'map50')
@@ -30,11 +30,12 @@ def write_report(folders: Sequence[Path], page: Path) -> str:
     runs = {str(folder): read_run(folder) for folder in folders}
     rows = [summary(name, config, records) for name, (config, records) in runs.items()]
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [columns, *([row.get(column, '') for column in columns] for row in rows)]
-    page.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(page) as part:
-        part.write_text(as_page(cells, draw_curves(runs)))
-    return as_text(cells)
+    cells = [[row.get(column, '') for column in columns] for row in rows]
+    report = Page('Training runs')
+    report.table(columns, cells)
+    report.plot(draw_curves(runs), 'Means over each epoch; validation where it was done.')
+    report.write(page)
+    return as_text([columns, *cells])
 
 
 def summary(name: str, config: TrainingConfig, records: Sequence[Record]) -> dict[str, str]:
@@ -68,14 +69,9 @@ def as_text(cells: Sequence[Sequence[str]]) -> str:
     )
 
 
-def draw_curves(runs: dict[str, tuple[TrainingConfig, list[Record]]]) -> str:
-    """Return learning curves over the epochs as SVG."""
-    import matplotlib
-
-    matplotlib.use('svg')
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(2, 3, figsize=(12, 7), constrained_layout=True)
+def draw_curves(runs: dict[str, tuple[TrainingConfig, list[Record]]]) -> Any:
+    """Return a Matplotlib figure of learning curves over the epochs."""
+    figure, axes = new_figure(11, 6.5, nrows=2, ncols=3)
     for axis, name in zip(axes.flat, CURVES):
         for run, (_, records) in runs.items():
             points = [(r['epoch'], r[name]) for r in records if name in r]
@@ -83,27 +79,5 @@ def draw_curves(runs: dict[str, tuple[TrainingConfig, list[Record]]]) -> str:
             axis.plot(*zip(*points) if points else ((), ()), label=run, marker=marker)
         axis.set_title('validation mAP@0.5' if name == 'map50' else name.replace('_', ' '))
         axis.set_xlabel('epoch')
-        axis.grid(alpha=0.3)
     axes.flat[0].legend()
-    text = io.StringIO()
-    figure.savefig(text, format='svg', metadata={'Date': None})
-    pyplot.close(figure)
-    return text.getvalue()[text.getvalue().index('<svg'):]
-
-
-def as_page(cells: Sequence[Sequence[str]], curves: str) -> str:
-    """Return an HTML page of its own."""
-    rows = []
-    for k, row in enumerate(cells):
-        tag = 'td' if k else 'th'
-        rows.append('<tr>' + ''.join(f'<{tag}>{html.escape(c)}</{tag}>' for c in row) + '</tr>')
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Training runs</title>'
-        '<style>body{font:15px sans-serif;margin:2em}table{border-collapse:collapse}'
-        'td,th{padding:.3em .8em;border-bottom:1px solid #ccc;text-align:left}'
-        'svg{max-width:100%;height:auto}</style><h1>Training runs</h1><table>'
-        + '\n'.join(rows)
-        + '</table>\n'
-        + curves
-        + '</html>\n'
-    )
+    return figure

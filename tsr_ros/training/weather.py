@@ -204,7 +204,7 @@ def fall_night(rng: np.random.Generator, light: np.ndarray, road: Road) -> np.nd
     shone = (ambient + rng.uniform(0, 0.25) * beam).astype(np.float32)
     for box in road.things:
         back = np.exp(rng.uniform(np.log(0.08), np.log(0.9)))
-        fill(shone, box, max(back, ambient))
+        fill(shone, box, max(back, 1.5 * ambient))
     shone = cv2.GaussianBlur(shone, (0, 0), 1.0)
     dark = light * cv2.merge([shone * t for t in tint.tolist()])
     add_lamps(rng, dark, road)
