@@ -75,21 +75,24 @@ def _to_array(data):
     return result
 
 
-def to_detection_array(detections, labels, header) -> Detection2DArray:
+def to_detection_array(detections, labels, header, ids=()) -> Detection2DArray:
     """
     Return a message of boxes in source pixels.
 
     :param detections: vision Detections: xyxy (N, 4), score (N,), class_id (N,).
     :param labels: names by class id; they become the messages' class ids.
     :param header: of the source image, used whole for the array and each detection.
+    :param ids: of the signs that the boxes belong to, one for each, or none.
     """
     message = Detection2DArray()
     message.header = header
     # rows as plain numbers: reading NumPy scalars one by one costs more than the messages
     rows = zip(detections.xyxy.tolist(), detections.score.tolist(), detections.class_id.tolist())
-    for (x1, y1, x2, y2), score, class_id in rows:
+    for index, ((x1, y1, x2, y2), score, class_id) in enumerate(rows):
         detection = Detection2D()
         detection.header = header
+        if ids:
+            detection.id = ids[index]
         result = ObjectHypothesisWithPose()
         result.hypothesis.class_id = labels[class_id]
         result.hypothesis.score = score

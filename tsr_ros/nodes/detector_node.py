@@ -28,6 +28,7 @@ from .frame_slot import FrameSlot
 from .image_input import ImageInput
 from .latency_window import STAGES
 from .node_diagnostics import NodeDiagnostics
+from .sign_publisher import SignPublisher
 
 
 class DetectorNode(LifecycleNode):
@@ -134,11 +135,12 @@ class DetectorNode(LifecycleNode):
 
     def _load(self):
         self._own_publishers = []
-        self._annotated = None
+        self._annotated = self._signs = None
         self._detector = load_detector(
             self._value('model'), backend=self._value('backend'),
             precision=self._value('precision'), device=self._value('device'),
             threads=self._value('threads'), models_dir=self._value('models_dir') or None,
+            input_wh=parameters.size(self._value('input_size')),
             fallback=parameters.names(self._value('fallback')), on_progress=self._on_progress)
         self._describe()
         parameters.declare_class_thresholds(self, self._detector.labels)
@@ -149,6 +151,7 @@ class DetectorNode(LifecycleNode):
         self._label_info_publisher = self._create_publisher(
             LabelInfo, '~/label_info', qos.latched())
         self._annotated = AnnotatedImages(self, self._detector.labels)
+        self._signs = SignPublisher(self, self._detector.labels)
         self._publish_label_info(self._value('confidence_threshold'))
 
     def _describe(self):
@@ -181,8 +184,9 @@ class DetectorNode(LifecycleNode):
             return
         for publisher in self._own_publishers:
             self.destroy_publisher(publisher)
-        if self._annotated is not None:
-            self._annotated.close()
+        for publisher in (self._annotated, self._signs):
+            if publisher is not None:
+                publisher.close()
         parameters.undeclare_class_thresholds(self)
         self._detector.close()
         self._detector = self._info = None
@@ -227,8 +231,11 @@ class DetectorNode(LifecycleNode):
         return stamp_age if from_stamp else 0.0
 
     def _answer(self, frame, detections):
+        header = frame.message.header
+        ids = self._signs.follow(detections, header, frame.arrival)
         self._detections_publisher.publish(
-            to_detection_array(detections, self._detector.labels, frame.message.header))
+            to_detection_array(detections, self._detector.labels, header, ids))
+        self._signs.publish(header)
 
     def _report(self, frame, bgr, detections, times_ms):
         self._diagnostics.answered(times_ms)

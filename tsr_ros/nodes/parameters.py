@@ -1,7 +1,7 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
-from typing import Any, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -24,11 +24,27 @@ Setting = NamedTuple('Setting', [
     ('description', str),
     ('limits', Optional[Tuple[float, float]]),
     ('choices', Optional[Sequence[str]]),
+    ('read', Optional[Callable[[str], Any]]),  # what the text stands for; ValueError: why not
 ])
 
 
-def _setting(name, default, changeable, description, limits=None, choices=None):
-    return Setting(name, default, changeable, description, limits, choices)
+def _setting(name, default, changeable, description, limits=None, choices=None, read=None):
+    return Setting(name, default, changeable, description, limits, choices, read)
+
+
+def names(text: str):
+    """Return the names in a text that has commas between them."""
+    return [name.strip() for name in text.split(',') if name.strip()]
+
+
+def size(text: str):
+    """Return (width, height) of a text such as 640x384, or None of an empty one."""
+    if not text:
+        return None
+    parts = text.split('x')
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise ValueError('it must be as in 640x384, width x height, or empty')
+    return int(parts[0]), int(parts[1])
 
 
 SETTINGS = (
@@ -49,7 +65,12 @@ SETTINGS = (
              'here, measured once.'),
     _setting('fallback', '', UNCONFIGURED,
              'Inference runtimes that take over when `backend` fails, in that order, with commas '
-             'between them.'),
+             'between them.',
+             read=names),
+    _setting('input_size', '', UNCONFIGURED,
+             "Width x height that images are shrunk to for the network, such as 416x416. Smaller "
+             "is faster and finds less far. Empty: as the model was trained.",
+             read=size),
     _setting('device', 'auto', UNCONFIGURED,
              'Where the runtime computes: auto, cpu, cuda, or as the runtime names it.'),
     _setting('precision', 'auto', UNCONFIGURED,
@@ -72,6 +93,16 @@ SETTINGS = (
              "Where an image's age counts from: its arrival at this node, or its stamp "
              "(for that the camera's clock must agree with this computer's).",
              choices=('arrival', 'stamp')),
+    _setting('tracking.confirm_hits', 3, ALWAYS,
+             'Images that must show a sign before it is confirmed, of the newest '
+             'tracking.confirm_window (all of them if that is less).',
+             limits=(1, 60)),
+    _setting('tracking.confirm_window', 5, ALWAYS,
+             'Number of newest images that tracking.confirm_hits are counted in.',
+             limits=(1, 60)),
+    _setting('tracking.timeout', 1.0, ALWAYS,
+             'Seconds. A sign that no image has shown for this long is forgotten.',
+             limits=(0.01, 60.0)),
     _setting('draw.labels', True, ALWAYS,
              'Write class and score beside each box of `~/image_annotated`.'),
     _setting('draw.line_width', 0, ALWAYS,
@@ -92,11 +123,6 @@ SETTINGS = (
              'Without an image for this long, it is a WARN.', limits=(1.0, 1e7)),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
-
-
-def names(text: str):
-    """Return the names in a text that has commas between them."""
-    return [name.strip() for name in text.split(',') if name.strip()]
 
 
 def _descriptor(setting):
@@ -172,4 +198,10 @@ def check(parameters, state: str) -> SetParametersResult:
         if setting.choices and parameter.value not in setting.choices:
             return SetParametersResult(successful=False, reason="{} is '{}'; it can be {}".format(
                 parameter.name, parameter.value, ' or '.join(setting.choices)))
+        if setting.read:
+            try:
+                setting.read(parameter.value)
+            except ValueError as error:
+                return SetParametersResult(successful=False, reason="{} is '{}'; {}".format(
+                    parameter.name, parameter.value, error))
     return SetParametersResult(successful=True)

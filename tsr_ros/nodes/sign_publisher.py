@@ -1,0 +1,70 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+from builtin_interfaces.msg import Time
+from vision_msgs.msg import BoundingBox2D
+
+from tsr_ros.msg import TrafficSign, TrafficSignArray
+from tsr_ros.tracking.sign_tracker import SignTracker
+
+from . import qos
+
+
+class SignPublisher:
+    """
+    Follow the signs from image to image, and publish which are in view and which are confirmed.
+
+    :param node: the rclpy node; its parameters tracking.* say how.
+    :param labels: names by class id.
+    """
+
+    def __init__(self, node, labels):
+        self._node = node
+        self._labels = labels
+        self._tracker = SignTracker()
+        self._publisher = node.create_publisher(
+            TrafficSignArray, '~/signs', qos.results(), qos_overriding_options=qos.overridable())
+
+    def follow(self, detections, header, arrival):
+        """
+        Take the detections of the next image; return the id of each one's sign.
+
+        :param arrival: seconds, steady clock; stands in for a stamp that is zero.
+        """
+        window = self._value('confirm_window')
+        self._tracker.set_rules(
+            min(self._value('confirm_hits'), window), window, self._value('timeout'))
+        stamp_ns = header.stamp.sec * 1000000000 + header.stamp.nanosec
+        tracks = self._tracker.update(detections, stamp_ns or int(arrival * 1e9))
+        return [track.id for track in tracks]
+
+    def publish(self, header) -> None:
+        """Publish the signs that are followed."""
+        message = TrafficSignArray()
+        message.header = header
+        message.signs = [self._to_sign(track) for track in self._tracker.tracks]
+        self._publisher.publish(message)
+
+    def close(self) -> None:
+        """Destroy the publisher."""
+        self._node.destroy_publisher(self._publisher)
+
+    def _to_sign(self, track):
+        sign = TrafficSign()
+        sign.id, sign.class_id, sign.label = track.id, track.class_id, self._labels[track.class_id]
+        sign.score, sign.hits, sign.confirmed = track.score, track.hits, track.confirmed
+        x1, y1, x2, y2 = track.xyxy.tolist()
+        sign.bbox = BoundingBox2D(size_x=x2 - x1, size_y=y2 - y1)
+        sign.bbox.center.position.x = (x1 + x2) / 2
+        sign.bbox.center.position.y = (y1 + y2) / 2
+        sign.first_seen = _to_time(track.first_seen_ns)
+        sign.confirmed_at = _to_time(track.confirmed_ns)
+        sign.last_seen = _to_time(track.last_seen_ns)
+        return sign
+
+    def _value(self, name):
+        return self._node.get_parameter('tracking.' + name).value
+
+
+def _to_time(stamp_ns):
+    return Time(sec=stamp_ns // 1000000000, nanosec=stamp_ns % 1000000000)
