@@ -7,11 +7,13 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 # Arguments that become parameters of the node. Empty ones are not passed on, so that what stands
 # in params_file, or else the node's own default, holds.
-PARAMETERS = ('model', 'models_dir', 'backend', 'device', 'precision', 'image_transport')
+PARAMETERS = ('model', 'models_dir', 'backend', 'device', 'precision', 'input_size',
+              'image_transport')
 
 
 def arguments():
@@ -45,6 +47,9 @@ def arguments():
             'precision', default_value='', choices=['', 'auto', 'fp32', 'fp16', 'bf16', 'int8'],
             description='Arithmetic of the network.' + as_in_file),
         DeclareLaunchArgument(
+            'input_size', default_value='',
+            description='Width x height for the network, such as 416x416.' + as_in_file),
+        DeclareLaunchArgument(
             'log_level', default_value='info',
             choices=['debug', 'info', 'warn', 'error', 'fatal'], description='Of the node.'),
         DeclareLaunchArgument(
@@ -77,5 +82,9 @@ def generate_launch_description():
             namespace=LaunchConfiguration('namespace'),
             arguments=['-d', PathJoinSubstitution(
                 [FindPackageShare('tsr_ros'), 'rviz', 'tsr.rviz'])],
+            parameters=[{'use_sim_time': ParameterValue(
+                LaunchConfiguration('use_sim_time'), value_type=bool)}],
+            # the configuration names the topic as it is without a namespace
+            remappings=[('/detector_node/image_annotated', 'detector_node/image_annotated')],
             condition=IfCondition(LaunchConfiguration('rviz'))),
     ])

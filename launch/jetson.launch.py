@@ -11,9 +11,9 @@ sudo nvpmodel -m 0 && sudo jetson_clocks    (Nano: 10 W, all four cores, highest
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
-from launch.conditions import LaunchConfigurationEquals
+from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import EqualsSubstitution, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
@@ -25,10 +25,15 @@ CSI_PIPELINE = (
     '! queue max-size-buffers=1 leaky=downstream')
 
 
+def camera_is(kind):
+    """Return the condition that this camera was asked for."""
+    return IfCondition(EqualsSubstitution(LaunchConfiguration('camera'), kind))
+
+
 def generate_launch_description():
     """Return a camera, if asked for, and the detector with the board's parameters."""
-    config = PathJoinSubstitution([
-        FindPackageShare('tsr_ros'), 'config', ['jetson_', LaunchConfiguration('board'), '.yaml']])
+    config = [FindPackageShare('tsr_ros'), '/config/jetson_', LaunchConfiguration('board'),
+              '.yaml']
     camera_topics = [('image_raw', LaunchConfiguration('image')),
                      ('camera/image_raw', LaunchConfiguration('image'))]
     return LaunchDescription([
@@ -45,11 +50,11 @@ def generate_launch_description():
         Node(
             package='gscam', executable='gscam_node', name='camera', output='screen',
             parameters=[{'gscam_config': CSI_PIPELINE, 'frame_id': 'camera', 'sync_sink': False}],
-            remappings=camera_topics, condition=LaunchConfigurationEquals('camera', 'csi')),
+            remappings=camera_topics, condition=camera_is('csi')),
         Node(
             package='v4l2_camera', executable='v4l2_camera_node', name='camera', output='screen',
             parameters=[{'image_size': [1280, 720], 'camera_frame_id': 'camera'}],
-            remappings=camera_topics, condition=LaunchConfigurationEquals('camera', 'usb')),
+            remappings=camera_topics, condition=camera_is('usb')),
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(PathJoinSubstitution(
                 [FindPackageShare('tsr_ros'), 'launch', 'detector.launch.py'])),

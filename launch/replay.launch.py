@@ -29,7 +29,8 @@ def generate_launch_description():
         emulate_tty=True,
         parameters=[{'source': ParameterValue(LaunchConfiguration('source'), value_type=str),
                      'rate': ParameterValue(LaunchConfiguration('rate'), value_type=float),
-                     'loop': ParameterValue(LaunchConfiguration('loop'), value_type=bool)}],
+                     'loop': ParameterValue(LaunchConfiguration('loop'), value_type=bool),
+                     'image_transport': LaunchConfiguration('image_transport')}],
         remappings=[('image', LaunchConfiguration('image'))])
     return LaunchDescription([
         DeclareLaunchArgument(
@@ -41,12 +42,19 @@ def generate_launch_description():
             description='Start again at the end.'),
         DeclareLaunchArgument(
             'image', default_value='/camera/image_raw', description='Topic of the images.'),
+        DeclareLaunchArgument(
+            'image_transport', default_value='compressed', choices=['raw', 'compressed'],
+            description='How the images are sent and taken.'),
+        DeclareLaunchArgument(
+            'use_sim_time', default_value='true', choices=['true', 'false'],
+            description="Take the time from /clock, where the player shows the recording's."),
         player,
         RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[
             EmitEvent(event=Shutdown(reason='the recording has ended'))])),
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(PathJoinSubstitution(
                 [FindPackageShare('tsr_ros'), 'launch', 'detector.launch.py'])),
-            launch_arguments={'use_sim_time': 'true', 'image': LaunchConfiguration('image'),
-                              'image_transport': 'compressed'}.items()),
+            launch_arguments={'use_sim_time': LaunchConfiguration('use_sim_time'),
+                              'image': LaunchConfiguration('image'),
+                              'image_transport': LaunchConfiguration('image_transport')}.items()),
     ])

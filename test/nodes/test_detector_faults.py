@@ -285,15 +285,16 @@ def hostile(domain_id, hostile_models, tmp_path):
 def test_ten_times_the_images_that_it_can_serve(hostile):
     client, process = hostile
     before = len(client.detections)
-    client.ask(client.image(PICTURE))
-    report = client.wait_for(lambda: client.reports and client.reports[-1], 'a report')
-    period = report.total_ms / 1e3 / 10
-    already = report.received
+    for _ in range(5):
+        client.ask(client.image(PICTURE))
+    client.wait_for(lambda: len(client.reports) == len(client.detections), 'all reports')
+    period = min(report.total_ms for report in client.reports) / 1e3 / 10
+    already = client.reports[-1].received
     sent = 0
     pace = threading.Event()  # never set: it waits for the time only
     start = time.monotonic()
     while int(client.statuses['input'][2]['dropped_overwritten']) < 20:
-        assert time.monotonic() < start + PATIENCE
+        assert time.monotonic() < start + PATIENCE, (sent, period, client.statuses)
         client.image_publisher.publish(client.image(PICTURE))
         sent += 1
         pace.wait(max(0.0, start + sent * period - time.monotonic()))
