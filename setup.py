@@ -23,11 +23,11 @@ BACKENDS = {
     'tflite': ['ai-edge-litert'],
 }
 PURPOSES = {
-    'benchmark': ['matplotlib', 'onnx'],
+    'benchmark': ['onnx'],
     'export': ['onnx', 'onnxruntime', 'flatbuffers'],
     'replay': ['matplotlib'],
     'render': ['bpy==5.0.1', 'OpenEXR==3.5.3'],
-    'training': ['torch', 'safetensors', 'matplotlib'],
+    'training': ['torch', 'safetensors'],
 }
 # Blender's module wants a Python of its own, and a GPU's runtime a GPU.
 ALL = sorted({requirement for extras in (BACKENDS, PURPOSES) for name, needed in extras.items()
@@ -59,7 +59,8 @@ setup(
         'numpy',
         'opencv-python-headless',
         'PyYAML',
-        # reading films and recordings; these parts are for Python 3.10 and later
+        # films, recordings and pages; these parts are for Python 3.10 and later
+        'matplotlib; python_version >= "3.10"',
         'pillow; python_version >= "3.10"',
         'rosbags; python_version >= "3.10"',
         'tqdm; python_version >= "3.10"',
