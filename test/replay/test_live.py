@@ -104,7 +104,7 @@ def test_a_detector_that_dies_ends_the_replay(drive, options, monkeypatch):
 
 def test_a_node_that_fails_shows_its_last_lines(tmp_path):
     with NodeProcess('tsr_ros.nodes.no_such_node', {}, {}, tmp_path) as node:
-        os.waitid(os.P_PID, node.pid, os.WEXITED | os.WNOWAIT)
+        node.wait(60.0)
         with pytest.raises(NodeError, match=r'(?s)exit status 1.*No module named.*no_such_node'):
             node.ended()
 

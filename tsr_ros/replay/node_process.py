@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -75,6 +76,11 @@ class NodeProcess:
             raise NodeError(f'{self.name} {how}. Its last lines:\n{self.last_lines()}')
         return True
 
+    def wait(self, patience_s: float) -> None:
+        """Wait until it has ended, for at most `patience_s` seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience_s)
+
     def last_lines(self) -> str:
         """Return the end of what it wrote, indented."""
         lines = self._log.read_text(errors='replace').splitlines()[-_LAST_LINES:]
@@ -86,7 +92,4 @@ class NodeProcess:
             if self._process.poll() is not None:
                 return
             self._process.send_signal(number)
-            try:
-                self._process.wait(patience_s)
-            except subprocess.TimeoutExpired:
-                continue
+            self.wait(patience_s)
