@@ -7,7 +7,9 @@ import signal
 import cv2
 import numpy as np
 import pytest
+import rclpy
 from helpers import square_image
+from rosgraph_msgs.msg import Clock
 
 from tsr_ros.replay import live
 from tsr_ros.replay.node_process import LiveError, NodeError, NodeProcess
@@ -87,6 +89,19 @@ def test_a_damaged_frame_cannot_be_sent_raw(tmp_path, options):
 def test_a_detector_that_cannot_start_says_why(drive, options):
     with pytest.raises(LiveError, match=r"did not start.*names no model 'other'"):
         replay(drive, options._replace(model='other'))
+
+
+def test_results_are_not_mixed_up_with_those_of_others(drive, options):
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('somebody', context=context)
+    node.create_publisher(Clock, '/clock', 1)
+    try:
+        with pytest.raises(LiveError, match=r'somebody else publishes on /clock.*ROS_DOMAIN_ID'):
+            replay(drive, options)
+    finally:
+        node.destroy_node()
+        context.shutdown()
 
 
 def test_a_detector_that_dies_ends_the_replay(drive, options, monkeypatch):
