@@ -16,6 +16,7 @@ from tsr_ros.vision.draw import PALETTE
 
 SIDE = 320  # pixels of a picture
 CONTEXT = 3.0  # widths of the box that are shown
+MARGIN = 1.2  # widths of the box that are shown at least
 LEAST_VIEW = 64  # pixels of the image
 TRUTH = (255, 255, 255)
 MOST_PICTURES = 12
@@ -74,11 +75,14 @@ def _picture(evaluation, index, xyxy, words):
     view = view_around(xyxy, (image.shape[1], image.shape[0]))
     picture = crop(image, view)
     objects, matches = evaluation.matches.objects, evaluation.matches
-    for row in np.flatnonzero((objects.image == index) & ~objects.region):
-        _draw(picture, objects.xyxy[row], view, TRUTH)
+    boxes = [(objects.xyxy[row], TRUTH)
+             for row in np.flatnonzero((objects.image == index) & ~objects.region)]
     shown = (matches.image == index) & (matches.score >= evaluation.scores.threshold)
-    for row in np.flatnonzero(shown)[::-1]:  # the best on top
-        _draw(picture, matches.xyxy[row], view, PALETTE[matches.class_id[row] % len(PALETTE)])
+    boxes += [(matches.xyxy[row], PALETTE[matches.class_id[row] % len(PALETTE)])
+              for row in np.flatnonzero(shown)[::-1]]
+    # the one that matters thick and on top, the best of the others next
+    for box, colour in sorted(boxes, key=lambda box: (box[0] == xyxy).all()):
+        _draw(picture, box, view, colour, bold=(box == xyxy).all())
     result = evaluation.results[index]
     where = f'{result.name}, {result.condition}' if result.condition else result.name
     done, jpeg = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
@@ -88,7 +92,10 @@ def _picture(evaluation, index, xyxy, words):
 
 def view_around(xyxy: np.ndarray, resolution_wh: tuple[int, int]) -> View:
     """Return a square around a box, moved into the image as far as it fits."""
-    side = round(max(LEAST_VIEW, CONTEXT * float((xyxy[2:] - xyxy[:2]).max())))
+    box_side = float((xyxy[2:] - xyxy[:2]).max())
+    # of a large box less is shown around it, rather than beyond the image
+    side = max(min(CONTEXT * box_side, *resolution_wh), MARGIN * box_side)
+    side = round(max(side, LEAST_VIEW))
     place = []
     for low, high, limit in zip(xyxy[:2], xyxy[2:], resolution_wh):
         start = round(float(low + high) / 2 - side / 2)
@@ -109,9 +116,10 @@ def crop(image: np.ndarray, view: View) -> np.ndarray:
                       interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
 
 
-def _draw(picture, xyxy, view, colour):
-    """Draw a box with a dark edge, so that it shows on any ground."""
+def _draw(picture, xyxy, view, colour, bold):
+    """Draw a box, a bold one with a dark edge, so that it shows on any ground."""
     corners = (np.asarray(xyxy).reshape(2, 2) - view[:2]) * SIDE / view.side
     first, second = (tuple(round(value) for value in corner) for corner in corners)
-    cv2.rectangle(picture, first, second, (0, 0, 0), 4, cv2.LINE_AA)
-    cv2.rectangle(picture, first, second, colour, 2, cv2.LINE_AA)
+    if bold:
+        cv2.rectangle(picture, first, second, (0, 0, 0), 5, cv2.LINE_AA)
+    cv2.rectangle(picture, first, second, colour, 3 if bold else 1, cv2.LINE_AA)

@@ -18,7 +18,7 @@ MEAN = {'color': 'black', 'linewidth': 2.5, 'label': 'mean'}
 
 def precision_recall(evaluation: Evaluation) -> Any:
     """Draw the precision that is kept at each recall, by class."""
-    figure, axes = new_figure(5.6, 4.4)
+    figure, axes = new_figure(8.6, 4.2)
     scores = evaluation.scores
     present = [c for c, row in enumerate(scores.classes) if row.objects]
     for c in present:
@@ -28,7 +28,7 @@ def precision_recall(evaluation: Evaluation) -> Any:
     if present:
         axes.plot(RECALLS, scores.precision_at_recall[present].mean(axis=0),
                   **{**MEAN, 'label': f'mean {scores.overall.ap50:.3f}'})
-        axes.legend(title='AP@0.5', loc='lower left')
+        figure.legend(title='AP@0.5', loc='outside right upper', frameon=False)
     axes.set(xlabel='recall: share of the signs that are found',
              ylabel='precision: share of the alarms that are right',
              xlim=(0, 1.01), ylim=(0, 1.02))
@@ -37,7 +37,7 @@ def precision_recall(evaluation: Evaluation) -> Any:
 
 def f1_over_threshold(evaluation: Evaluation) -> Any:
     """Draw F1 over the score threshold, by class, and the threshold with the best mean."""
-    figure, axes = new_figure(5.6, 4.4)
+    figure, axes = new_figure(8.6, 4.2)
     scores = evaluation.scores
     thresholds = np.linspace(0, 1, MOST_POINTS + 1)[1:]
     curves = {c: scores.curves[c].at(thresholds)[2]
@@ -46,7 +46,7 @@ def f1_over_threshold(evaluation: Evaluation) -> Any:
         axes.plot(thresholds, f1, color=_colour(c), label=scores.classes[c].label)
     if curves:
         axes.plot(thresholds, np.mean(list(curves.values()), axis=0), **MEAN)
-        axes.legend()
+        figure.legend(loc='outside right upper', frameon=False)
     if not np.isnan(scores.threshold):
         axes.axvline(scores.threshold, color='#57606a', linestyle=':')
         axes.annotate(f' {scores.threshold:.3f}', (scores.threshold, 1.0), va='top')
@@ -92,8 +92,8 @@ def by_size(evaluation: Evaluation) -> Any:
                           color='#57606a')
     axes.grid(False, axis='x')
     axes.set_xticks(place, evaluation.labels)
-    axes.set(ylabel='AP@0.5', ylim=(0, 1.08))
-    axes.legend(ncols=3, loc='upper right')
+    axes.set(ylabel='AP@0.5', ylim=(0, 1.04))
+    figure.legend(loc='outside right upper', frameon=False)
     return figure
 
 

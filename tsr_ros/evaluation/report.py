@@ -40,6 +40,8 @@ def evaluation_page(evaluation: Evaluation) -> Page:
                tables.mistake_rows(evaluation))
     for kind in tables.kinds(evaluation):
         page.heading(f'By {tables.KINDS[kind]}')
+        page.text(f'Means over the classes that are there, all at the threshold '
+                  f'{tables.number(threshold)}.', 'soft')
         if kind == 'size':
             _plot(page, evaluation, 'by_size')
         page.table(*tables.group_table(evaluation, kind))

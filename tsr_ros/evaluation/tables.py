@@ -13,8 +13,7 @@ from tsr_ros.evaluation.mistakes import count_mistakes
 from tsr_ros.evaluation.run import Evaluation
 
 Row = tuple[str, ...]
-SCORE_HEADINGS = ('objects', 'images', 'precision', 'recall', 'F1', 'threshold', 'AP@0.5',
-                  'AP@0.5:0.95')
+SCORE_HEADINGS = ('objects', 'images', 'precision', 'recall', 'F1', 'AP@0.5', 'AP@0.5:0.95')
 KINDS = {'condition': 'light and weather', 'size': 'size of sign', 'source': 'source of images'}
 NOTHING = '–'  # where a number does not exist
 
@@ -26,7 +25,8 @@ def number(value: float, digits: int = 3) -> str:
 
 def score_cells(row: ClassScore) -> Row:
     """Return the cells below SCORE_HEADINGS."""
-    return (str(row.objects), str(row.images), *(number(value) for value in row[3:]))
+    return (str(row.objects), str(row.images), *(
+        number(value) for value in (row.precision, row.recall, row.f1, row.ap50, row.ap50_95)))
 
 
 def title(evaluation: Evaluation) -> str:
@@ -47,7 +47,8 @@ def circumstances(evaluation: Evaluation) -> str:
 def class_table(evaluation: Evaluation) -> tuple[Row, list[Row]]:
     """Return headings and rows: each class, and the means."""
     rows = [*evaluation.scores.classes, evaluation.scores.overall]
-    return ('class', *SCORE_HEADINGS), [(row.label, *score_cells(row)) for row in rows]
+    return ('class', *SCORE_HEADINGS, 'threshold'), [
+        (row.label, *score_cells(row), number(row.threshold)) for row in rows]
 
 
 def group_table(evaluation: Evaluation, kind: str) -> tuple[Row, list[Row]]:
