@@ -19,7 +19,7 @@ SET_UP = $(or $(PYTHON),$(error Python is missing. Install it: sudo apt install 
 ON_ROBOT := tsr_ros/vision tsr_ros/backends tsr_ros/tracking tsr_ros/nodes \
 	$(addprefix tsr_ros/cli/,__init__.py computer.py doctor.py models.py) setup.py
 
-.PHONY: help environment environment-test demo test lint bench-node clean
+.PHONY: help environment environment-test demo test lint bench-backends bench-node clean
 
 help:
 	@sed -n '4,9s/^# \{0,1\}//p' Makefile
@@ -32,6 +32,10 @@ environment-test:
 
 demo: environment
 	@$(IN_ENVIRONMENT) python -m tsr_ros.replay.demo $(if $(SOURCE),"$(SOURCE)")
+
+bench-backends: environment-test
+	@$(IN_ENVIRONMENT) python scripts/tsr benchmark --model yolov7-tiny --untrained yolov7 \
+		--out out/bench-backends
 
 test: environment-test lint
 	@$(IN_ENVIRONMENT) python -m pytest $(ARGS)
