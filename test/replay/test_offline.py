@@ -57,6 +57,15 @@ def test_two_replays_give_the_same(run, drive, options):
     assert json.dumps(score_run(run).as_dict()) == json.dumps(score_run(again).as_dict())
 
 
+def test_curves_reach_below_the_score_that_counts(run, drive, options):
+    strict = replay_offline(open_source(drive), options._replace(confidence_threshold=1.0),
+                            progress=False)
+    assert sum(strict.detections_per_class().values()) == 0
+    scores = score_run(strict).scores
+    assert scores.overall.recall == 0
+    assert scores.overall.ap50 == score_run(run).scores.overall.ap50 > 0
+
+
 def test_damaged_frames_are_named_and_passed_over(tmp_path, options):
     for name in 'ab':
         cv2.imwrite(str(tmp_path / f'{name}.png'), square_image([(24, 40, 16, 0)]))
