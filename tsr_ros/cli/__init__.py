@@ -23,11 +23,14 @@ COMMANDS = {
     'evaluate': ('evaluate', 'measure how right a model is on labelled images'),
     'benchmark': ('benchmark', 'time every runtime on this computer'),
     'export': ('export', 'make the files that each runtime reads, and measure them'),
+    'engine': ('engine', 'build a TensorRT engine ahead of time'),
     'parity': ('parity', 'check that all runtimes say the same on the same images'),
     'train': ('train', 'train a network, go on with a run, or compare runs'),
+    'data': ('data', 'check, divide and convert data for training'),
+    'import-checkpoint': ('import_checkpoint', 'turn an official YOLOv7 checkpoint into weights'),
     'bag': ('bag', 'render, import, look into, export and replay recordings'),
 }
-ON_ROBOT = ('doctor', 'models')
+ON_ROBOT = ('doctor', 'models', 'engine')
 OTHERS_NEED = (3, 10)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,17 @@ class DataReport:
         return counts
 
 
-def check_data(folder: Path, num_classes: int | None = None, show: bool = True) -> DataReport:
+def check_data(
+    folder: Path,
+    num_classes: int | None = None,
+    others: Sequence[DataReport] = (),
+    show: bool = True,
+) -> DataReport:
     """
     Look through a data set in YOLO layout.
 
     :param num_classes: where neither classes.txt nor data.yaml names the classes
+    :param others: reports of further data, which must not hold images of this one's val and test
     :raises DataError: where there is no data set at all
     """
     if not (folder / 'images').is_dir():
@@ -86,10 +93,10 @@ def check_data(folder: Path, num_classes: int | None = None, show: bool = True) 
     splits = read_splits(report)
     files = sorted((folder / 'images').rglob('*'))
     images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    for path in tqdm(images, 'checking', leave=False, disable=not show):
+    for path in tqdm(images, 'checking', leave=False, disable=None if show else True):
         report.entries.append(check_image(report, path, splits))
     check_files(report, images, splits)
-    check_likeness(report)
+    check_likeness(report, others)
     check_scenes(report)
     try:
         read_labelled_classes(folder, len(labels))
@@ -97,7 +104,7 @@ def check_data(folder: Path, num_classes: int | None = None, show: bool = True) 
         report.errors.append(str(error))
     for split, row in zip(report.splits, report.counts()):
         for label, count in zip(labels, row):
-            if not count:
+            if split and not count:
                 report.warnings.append(f'split {split!r} has no object of class {label!r}')
     return report
 
@@ -194,25 +201,31 @@ def check_files(
                 report.warnings.append(f'{entry.name}: in no split')
 
 
-def check_likeness(report: DataReport) -> None:
-    """Look for images that are there twice or look alike, in one split or across two."""
-    first: dict[str, Entry] = {}
-    for entry in report.entries:
+def check_likeness(report: DataReport, others: Sequence[DataReport] = ()) -> None:
+    """
+    Look for images that are there twice or look alike, in one split or across two.
+
+    Those of `others`, further data to train on, count as one more split each.
+    """
+    entries = [(entry, entry.split or '(none)') for entry in report.entries]
+    for other in others:
+        entries += [(entry, other.folder.name) for entry in other.entries]
+    first: dict[str, tuple[Entry, str]] = {}
+    for entry, split in entries:
         if not entry.digest:
             continue
-        other = first.setdefault(entry.digest, entry)
+        other, other_split = first.setdefault(entry.digest, (entry, split))
         if other is not entry:
-            say = report.warnings if other.split == entry.split else report.errors
-            say.append(f'{entry.name} ({entry.split}): the same image as {other.name} '
-                       f'({other.split})')
-    hashed = [entry for entry in report.entries if entry.hash is not None]
+            say = report.warnings if split == other_split else report.errors
+            say.append(f'{entry.name} ({split}): the same image as {other.name} ({other_split})')
+    hashed = [(entry, split) for entry, split in entries if entry.hash is not None]
     if not hashed:
         return
-    for i, j in alike_pairs(np.stack([entry.hash for entry in hashed])):
-        one, two = hashed[i], hashed[j]
-        if one.digest != two.digest and one.split != two.split:
+    for i, j in alike_pairs(np.stack([entry.hash for entry, _ in hashed])):
+        (one, split), (two, other_split) = hashed[i], hashed[j]
+        if one.digest != two.digest and split != other_split:
             report.warnings.append(
-                f'{one.name} ({one.split}) and {two.name} ({two.split}) look alike'
+                f'{one.name} ({split}) and {two.name} ({other_split}) look alike'
             )
 
 

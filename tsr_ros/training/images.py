@@ -25,7 +25,7 @@ class Images(Sequence):
         self.paths = paths
         self.kept: list[np.ndarray | None] = []
         room = memory_gb * 1e9
-        for path in tqdm(paths, 'reading images', leave=False, disable=not show):
+        for path in tqdm(paths, 'reading images', leave=False, disable=None if show else True):
             image = read_image(path)
             room -= image.nbytes
             self.kept.append(image if room >= 0 else None)

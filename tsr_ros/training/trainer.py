@@ -234,7 +234,7 @@ class Trainer:
             total=total,
             leave=False,
             mininterval=1,
-            disable=not self.ranks.is_first,
+            disable=None if self.ranks.is_first else True,
         )
         for images, targets, labelled in bar:
             if self.ranks.is_first and self.batch == 0:
