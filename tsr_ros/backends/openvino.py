@@ -11,8 +11,8 @@ from .base import (
     is_out_of_memory,
 )
 
-# what stands between a FakeQuantize and the operation that reads it, in a model read from ONNX
-_DEQUANTIZE = ('Convert', 'Subtract', 'Multiply')
+# what stands between a FakeQuantize and its scaling back, in a model read from ONNX
+_DEQUANTIZE = ('Convert', 'Subtract')
 
 
 class OpenVinoBackend(Backend):
@@ -44,7 +44,7 @@ class OpenVinoBackend(Backend):
                     self.model_file.path))
             model.reshape({0: list(self.input_shape)})
             if self.precision == 'int8':
-                _join_activations(model)
+                _simplify(model)
             compiled = core.compile_model(model, device, self._configuration(device))
         except RuntimeError as error:
             if isinstance(error, BackendError):
@@ -106,22 +106,37 @@ class OpenVinoBackend(Backend):
         self._request = None
 
 
-def _join_activations(model):
+def _simplify(model):
     """
-    Let each activation read its convolution directly, where an int8 ONNX file rounds in between.
+    Give an int8 model that was read from ONNX the form that OpenVINO itself quantizes to.
 
-    ONNX Runtime needs that rounding to run a convolution in int8; OpenVINO runs both as one
-    operation without it, which is faster and loses less.
+    ONNX says by a pair of operations that a value is rounded to int8; OpenVINO by one, and only
+    then it knows to run the convolution before with its activation in one go. ONNX Runtime needs
+    a rounding between the two; without it that is faster and loses less.
     """
     for operation in model.get_ops():
-        if operation.get_type_name() not in ('PRelu', 'LeakyRelu', 'Relu'):
+        if operation.get_type_name() != 'Multiply':
             continue
-        source = operation.input_value(0).get_node()
-        while source.get_type_name() in _DEQUANTIZE:
-            source = source.input_value(0).get_node()
-        if source.get_type_name() == 'FakeQuantize':
-            operation.input(0).replace_source_output(source.input_value(0))
+        source = _rounding_before(operation)
+        if source is not None:
+            for low_or_high in 1, 2:
+                source.input(low_or_high + 2).replace_source_output(
+                    source.input_value(low_or_high))
+            operation.output(0).replace(source.output(0))
+    for operation in model.get_ops():
+        if operation.get_type_name() in ('PRelu', 'LeakyRelu', 'Relu'):
+            source = operation.input_value(0).get_node()
+            if source.get_type_name() == 'FakeQuantize':
+                operation.input(0).replace_source_output(source.input_value(0))
     model.validate_nodes_and_infer_types()
+
+
+def _rounding_before(operation):
+    """Return the FakeQuantize whose result an operation scales back, None where it does not."""
+    source = operation.input_value(0).get_node()
+    while source.get_type_name() in _DEQUANTIZE:
+        source = source.input_value(0).get_node()
+    return source if source.get_type_name() == 'FakeQuantize' else None
 
 
 def _import():

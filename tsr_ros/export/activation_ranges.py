@@ -33,6 +33,7 @@ def activation_ranges(
                 name=result, type=helper.make_tensor_type_proto(TensorProto.FLOAT, [])))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = available_cpus()
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=['CPUExecutionProvider'])
     results = [np.array(session.run(None, {'images': images})) for images in inputs]
