@@ -39,7 +39,7 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
 
 class DetectorProcess:
     """
-    scripts/detector_node in its own process.
+    scripts/detector_node in its own process; left as a context, it is there no longer.
 
     :param folder: for its parameter file and its output.
     :param shadows: names of Python packages that shall look as if they were not installed.
@@ -63,6 +63,13 @@ class DetectorProcess:
                          PYTHONPATH=os.pathsep.join(path), PYTHONUNBUFFERED='1'),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.kill()
+        self.process.wait()
+
     def output(self):
         """Return all that it has written."""
         return self._output.read_text()
@@ -74,10 +81,7 @@ class DetectorProcess:
 
     def wait(self):
         """Return the exit status, once it has ended by itself."""
-        try:
-            return self.process.wait(PATIENCE)
-        finally:
-            self.process.kill()
+        return self.process.wait(PATIENCE)
 
 
 class Client:

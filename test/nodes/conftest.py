@@ -31,18 +31,18 @@ def process(domain_id, client, small_models, tmp_path_factory):
     from node_harness import NAMESPACE, DetectorProcess
 
     compressed = f'qos_overrides.{NAMESPACE}/image/compressed.subscription.'
-    process = DetectorProcess(tmp_path_factory.mktemp('detector'), domain_id, {
+    with DetectorProcess(tmp_path_factory.mktemp('detector'), domain_id, {
         'model': 'small', 'models_dir': str(small_models), 'threads': 1,
         'diagnostics.period': 0.1, 'diagnostics.max_image_gap_ms': 60000.0,
         'diagnostics.max_allowed_processing_time_ms': 60000.0,
         # reliable and latched on the one topic; the other keeps the defaults
         compressed + 'reliability': 'reliable', compressed + 'durability': 'transient_local',
         'class_confidence.ligth': 0.5,
-    }, shadows=['openvino'])
-    client.wait_for_status('input', b'\0')
-    client.connect()
-    yield process
-    status = process.end()
+    }, shadows=['openvino']) as process:
+        client.wait_for_status('input', b'\0')
+        client.connect()
+        yield process
+        status = process.end()
     assert (status, process.output().count('Traceback')) == (0, 0), process.output()
 
 

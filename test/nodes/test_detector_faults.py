@@ -270,16 +270,14 @@ def hostile_models(tmp_path_factory):
 @pytest.fixture
 def hostile(domain_id, hostile_models, tmp_path):
     """Return a client and a process whose network is slow and fails on some images."""
-    process = DetectorProcess(tmp_path, domain_id, {
+    with DetectorProcess(tmp_path, domain_id, {
         'model': 'hostile', 'models_dir': str(hostile_models), 'threads': 1,
         'diagnostics.period': 0.1, 'diagnostics.max_allowed_processing_time_ms': 60000.0,
-        'diagnostics.max_image_gap_ms': 60000.0}, namespace='/hostile')
-    with contextlib.closing(Client(domain_id, '/hostile')) as client:
+        'diagnostics.max_image_gap_ms': 60000.0}, namespace='/hostile') as process, \
+            contextlib.closing(Client(domain_id, '/hostile')) as client:
         client.wait_for_status('input', OK)
         client.connect()
         yield client, process
-    process.process.kill()
-    process.process.wait()
 
 
 def test_ten_times_the_images_that_it_can_serve(hostile):
@@ -349,18 +347,18 @@ def test_a_network_that_fails_on_an_image(hostile):
     ],
 )
 def test_a_start_with_a_bad_parameter_ends_with_one_line(domain_id, tmp_path, parameters, text):
-    process = DetectorProcess(tmp_path, domain_id, parameters, namespace='/bad')
-    assert process.wait() == 2
+    with DetectorProcess(tmp_path, domain_id, parameters, namespace='/bad') as process:
+        assert process.wait() == 2
     lines = process.output().splitlines()
     assert len(lines) == 1, lines
     assert text in lines[0]
 
 
 def test_without_autostart_it_waits_to_be_asked(domain_id, small_models, tmp_path):
-    process = DetectorProcess(tmp_path, domain_id, {
+    with DetectorProcess(tmp_path, domain_id, {
         'autostart': False, 'model': 'small', 'models_dir': str(small_models),
-        'diagnostics.period': 0.1}, namespace='/waiting')
-    with contextlib.closing(Client(domain_id, '/waiting')) as client:
+        'diagnostics.period': 0.1}, namespace='/waiting') as process, \
+            contextlib.closing(Client(domain_id, '/waiting')) as client:
         client.wait_for_status('detector', OK, 'unconfigured')
         assert client.state() == 'unconfigured'
         assert client.transition('configure')
@@ -369,5 +367,5 @@ def test_without_autostart_it_waits_to_be_asked(domain_id, small_models, tmp_pat
         assert client.transition('shutdown')
         client.wait_for_status('detector', OK, 'finalized')
         assert client.state() == 'finalized'
-    assert process.end() == 0
+        assert process.end() == 0
     assert 'Traceback' not in process.output()
