@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 from pathlib import Path
 
@@ -43,9 +44,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the tables and write what was asked for."""
+    # what would fail at the end, rather now than after minutes of work
     for folder in (args.out, args.json and args.json.parent):
         if folder:
-            folder.mkdir(parents=True, exist_ok=True)  # rather now than after minutes of work
+            folder.mkdir(parents=True, exist_ok=True)
+    if args.out:
+        importlib.import_module('matplotlib')
     with load_detector(
             args.model, args.backend, precision=args.precision, device=args.device,
             threads=args.threads, models_dir=args.models_dir) as detector:

@@ -20,7 +20,7 @@ from tsr_ros.evaluation.dataset import (
     read_dataset,
     read_image,
 )
-from tsr_ros.evaluation.matching import ImageResult, Matches, match_results
+from tsr_ros.evaluation.matching import MOST_DETECTIONS, ImageResult, Matches, match_results
 from tsr_ros.evaluation.metrics import Scores, by_condition, by_group, by_size, score_matches
 from tsr_ros.evaluation.mistakes import Mistakes, count_mistakes, find_mistakes
 
@@ -88,7 +88,7 @@ def run_detector(detector: Detector, items: Sequence[LabelledImage],
 
     :raises DataError: for an image that cannot be read
     """
-    detector.set_thresholds(LEAST_SCORE, nms_iou)
+    detector.set_thresholds(LEAST_SCORE, nms_iou, MOST_DETECTIONS * len(detector.labels))
     results = []
     hidden = None if progress is None else not progress
     for item in tqdm(items, 'evaluating', unit='image', disable=hidden, leave=False):
