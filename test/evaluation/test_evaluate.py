@@ -105,6 +105,18 @@ def test_each_mistake_is_told(tmp_path, small_models, capsys):
     assert {path.suffix for path in (tmp_path / 'out').iterdir()} == {'.html', '.json', '.svg'}
 
 
+def test_json_on_standard_output(tmp_path, small_models, capsys):
+    status, said = run_tsr(capsys, small_models, '--data', write_data(tmp_path / 'data'),
+                           '--split', '', '--json', '-', '--out', tmp_path / 'out')
+    assert status == 0
+    scores = json.loads(said.out)
+    assert scores['overall']['ap50'] == pytest.approx(1)
+    assert scores['precision_at_recall']['obligation'] == [1] * 101
+    assert 'light' not in scores['precision_at_recall']
+    assert scores['split'] == ''
+    assert (tmp_path / 'out' / 'index.html').exists()
+
+
 def test_an_empty_set_of_objects(tmp_path, small_models, capsys):
     folder = write_data(tmp_path / 'data', labels=dict.fromkeys(IMAGES, ()))
     status, said = run_tsr(capsys, small_models, '--data', folder, '--out', tmp_path / 'out')

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import sys
 from pathlib import Path
 
 from tsr_ros.backends.base import BackendError
@@ -37,7 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--threshold', type=_share, metavar='SCORE',
                         help='least score for precision, recall, F1 and mistakes (default: the '
                         'one with the best F1)')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the scores into FILE')
+    parser.add_argument('--json', metavar='FILE',
+                        help='write the scores into FILE, or, if FILE is -, to standard output '
+                        'instead of the tables')
     parser.add_argument('--out', type=Path, metavar='DIR',
                         help='write index.html, scores.json and the plots as SVG into DIR')
 
@@ -45,7 +48,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the tables and write what was asked for."""
     # what would fail at the end, rather now than after minutes of work
-    for folder in (args.out, args.json and args.json.parent):
+    json_file = Path(args.json) if args.json not in (None, '-') else None
+    for folder in (args.out, json_file and json_file.parent):
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
     if args.out:
@@ -55,10 +59,10 @@ def run(args: argparse.Namespace) -> int:
             threads=args.threads, models_dir=args.models_dir) as detector:
         evaluation = evaluate(detector, args.data, args.split or None, nms_iou=args.iou,
                               threshold=args.threshold, progress=None)
-    print(as_text(evaluation))
     scores = json.dumps(evaluation.as_dict(), indent=2) + '\n'
-    if args.json:
-        _write(args.json, scores)
+    print(scores if args.json == '-' else as_text(evaluation))
+    if json_file:
+        _write(json_file, scores)
     if args.out:
         from tsr_ros.evaluation.plots import PLOTS
         from tsr_ros.evaluation.report import evaluation_page
@@ -67,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
         _write(args.out / 'scores.json', scores)
         for name, (draw, _) in PLOTS.items():
             _write(args.out / f'{name}.svg', figure_svg(draw(evaluation)))
-        print(f'\n{evaluation_page(evaluation).write(args.out / "index.html")}')
+        page = evaluation_page(evaluation).write(args.out / 'index.html')
+        print(page, file=sys.stderr if args.json == '-' else sys.stdout)
     return 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from tqdm import tqdm
 
 from tsr_ros.backends.base import BackendInfo
@@ -53,13 +54,17 @@ class Evaluation(NamedTuple):
     mistakes: Mistakes
 
     def as_dict(self) -> dict:
-        """Return what was judged and the scores, as JSON takes them."""
+        """Return what was judged, the scores and the curves, as JSON takes them."""
         subject = self.subject._asdict()
         subject['backend'] = self.subject.backend._asdict()
         mistakes = count_mistakes(self.matches, self.mistakes, self.scores.threshold)
         return {
             **subject, 'labels': list(self.labels), 'images': len(self.results),
             **self.scores.as_dict(), 'mistakes': mistakes,
+            'precision_at_recall': {
+                row.label: np.round(precision, 4).tolist()
+                for row, precision in zip(self.scores.classes, self.scores.precision_at_recall)
+                if row.objects},
             **{f'by_{kind}': {value: scores.as_dict() for value, scores in group.items()}
                for kind, group in self.groups.items()}}
 
