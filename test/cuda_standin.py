@@ -41,6 +41,7 @@ class CudaStandin:
         self.host, self.device = {}, {}  # address: array
         self.streams, self.recording = {}, {}
         self.current = 0  # how many have made the GPU current and not left it yet
+        self.used = set()  # numbers of the GPUs that were made current
         self.launches = 0  # of CUDA graphs
         self.copies = 0
         self.can_record = True
@@ -124,7 +125,7 @@ def _install_cuda_python(gpu, monkeypatch):
         return (ok,)
 
     def set_device(index):
-        assert index == 0
+        gpu.used.add(index)
         gpu.current += 1
         return (ok,)
 
@@ -174,7 +175,11 @@ def _install_pycuda(gpu, monkeypatch):
         pass
 
     class Context:
+        def __init__(self, number):
+            self.number = number
+
         def push(self):
+            gpu.used.add(self.number)
             gpu.current += 1
 
         @staticmethod
@@ -183,10 +188,10 @@ def _install_pycuda(gpu, monkeypatch):
 
     class Device:
         def __init__(self, number):
-            assert number == 0
+            self.number = number
 
         def retain_primary_context(self):
-            return Context()
+            return Context(self.number)
 
     class Stream:
         def __init__(self, flags=0):
@@ -294,7 +299,8 @@ def _install_torch(gpu, monkeypatch):
 
     @contextlib.contextmanager
     def use_device(device):
-        assert device == torch.device('cuda', 0)
+        assert device.type == 'cuda'
+        gpu.used.add(device.index)
         gpu.current += 1
         yield
         gpu.current -= 1

@@ -36,13 +36,14 @@ def make_tensorrt(version, gpu, name='tensorrt'):
     """
     Return a module like TensorRT of a version, on a CudaStandin.
 
-    `module.builds` counts the engines that were built; `module.fail` is a set of 'build',
+    `module.builds` has the flags of each engine that was built, `module.built_on` the GPUs that
+    had been made current by then; `module.fail` is a set of 'build',
     'context' and 'execute', which then fail as the real ones do.
     """
     api = _API[version]
     trt = types.ModuleType(name)
     trt.__version__ = version
-    trt.builds, trt.fail = [], set()
+    trt.builds, trt.built_on, trt.fail = [], [], set()
     for enum_name in _ENUMS:
         if enum_name in api:
             setattr(trt, enum_name, enum.IntEnum(enum_name, sorted(api[enum_name]), start=0))
@@ -118,6 +119,7 @@ class _Builder(_Enforced):
             self._logger.log(_ILogger.ERROR, 'Q/DQ layers need the INT8 flag')
             return None
         self._trt.builds.append(sorted(flags))
+        self._trt.built_on += self._gpu.used  # all one, if it is right
         if config._timing_cache is not None:
             config._timing_cache._data += b'timing'
         header = {'version': self._trt.__version__, 'gpu': self._gpu.name, 'flags': sorted(flags)}

@@ -42,7 +42,8 @@ class Machine:
         self.trt = make_tensorrt(version, self.gpu)
         cuda_standin.install(library, self.gpu, self._monkeypatch)
         self._monkeypatch.setitem(sys.modules, 'tensorrt', self.trt)
-        self._monkeypatch.setattr(tensorrt, 'find_gpu', lambda index=0: self.gpu.gpu)
+        self._monkeypatch.setattr(
+            tensorrt, 'find_gpu', lambda index=0: self.gpu.gpu._replace(index=index))
         return self
 
     def backend(self, models, name='small', **options):
@@ -309,6 +310,18 @@ def test_build_only(machine, small_models):
     assert machine.backend(small_models).build() == path
     assert len(machine.trt.builds) == 1
     assert not machine.gpu.streams  # no memory of the GPU was asked for
+
+
+@pytest.mark.parametrize('library', LIBRARIES)
+@pytest.mark.parametrize('work', ['build', 'load'])
+def test_the_second_gpu(machine, small_models, library, work):
+    machine.set_up(library=library)
+    with machine.backend(small_models, device='cuda:1') as backend:
+        getattr(backend, work)()
+        if work == 'load':
+            assert backend.describe().device == 'cuda:1'
+    assert machine.gpu.used == {1}
+    assert machine.trt.built_on == [1]
 
 
 @pytest.mark.parametrize(('failure', 'error', 'match'), [

@@ -75,7 +75,12 @@ class TensorRtBackend(Backend):
         gpu = find_gpu(self._gpu_index()) if self.needs_gpu_to_build else None
         trt = self._import()
         source = self._source(trt, gpu)
-        self._engine(trt, make_logger(trt), gpu, source)
+        try:
+            if gpu is not None and gpu.index:  # the first is what is built on otherwise
+                self._memory = open_device_memory(gpu)
+            self._engine(trt, make_logger(trt), gpu, source)
+        finally:
+            self.close()
         path = self._cache().path(source.name, source.key)
         if not os.path.exists(path):
             raise BackendError('the engine was not kept: ' + self._origin)
