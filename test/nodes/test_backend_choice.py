@@ -62,7 +62,7 @@ def test_a_backend_that_cannot_be_loaded_is_stood_in_for(domain_id, small_models
 def test_auto_measures_and_says_so_on_diagnostics(domain_id, small_models, tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     with running(tmp_path / 'node', domain_id, '/auto', ['torch'], model='small',
-                 models_dir=str(small_models), backend='auto', precision='fp32',
+                 models_dir=str(small_models), backend='auto', max_accuracy_loss=0.001,
                  autostart=False) as (client, process):
         told = []
         client.subscribe(DiagnosticArray, '/diagnostics', lambda message: told.extend(
@@ -75,4 +75,6 @@ def test_auto_measures_and_says_so_on_diagnostics(domain_id, small_models, tmp_p
         detail = client.wait_for(
             lambda: client.statuses['detector'][2].get('detail'), 'what was chosen')
         assert 'auto chose it: ' in detail
+        assert 'openvino bf16 may lose too much (0.002 mAP)' in detail
+        assert 'bf16' not in ' '.join(text for text in told if 'measuring' in text)
         assert 'auto chose ' in process.output()

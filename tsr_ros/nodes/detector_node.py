@@ -141,6 +141,7 @@ class DetectorNode(LifecycleNode):
             precision=self._value('precision'), device=self._value('device'),
             threads=self._value('threads'), models_dir=self._value('models_dir') or None,
             input_wh=parameters.size(self._value('input_size')),
+            max_loss=self._value('max_accuracy_loss'),
             fallback=parameters.names(self._value('fallback')), on_progress=self._on_progress)
         self._describe()
         parameters.declare_class_thresholds(self, self._detector.labels)
