@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import sys
 from itertools import islice
 from pathlib import Path
@@ -189,6 +190,15 @@ def test_how_to_get_blender(tmp_path, monkeypatch, capsys, python, message):
     assert message in said
     assert 'pip install bpy==5.0.1' in said
     assert not (tmp_path / 'road').exists()
+
+
+def test_the_renderer_sees_this_package_and_none_that_lies_beside_it(tmp_path):
+    command = [sys.executable, '-c', 'import sys, tsr_ros.replay.render.road; '
+               'sys.exit("sees " + " ".join(sys.path[1:2]))']
+    with pytest.raises(BlenderError, match=r'sees (\S+)') as caught:
+        list(rendered(tmp_path, command))
+    folder = Path(re.search(r'sees (\S+?);', str(caught.value))[1])
+    assert [entry.name for entry in folder.iterdir()] == ['tsr_ros']
 
 
 def test_this_python_serves_where_it_has_what_is_needed(monkeypatch, tmp_path):

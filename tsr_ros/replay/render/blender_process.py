@@ -89,7 +89,7 @@ def render_linear(plan: dict[str, Any], textures: dict[str, str], frames: list[i
                      'folder': str(folder), 'threads': threads or os.cpu_count() or 1})
     command = command or [find_blender_python(), '-m', _MODULE]
     log = folder / 'blender.log'
-    environment = {**os.environ, 'PYTHONPATH': str(Path(tsr_ros.__file__).parents[1])}
+    environment = {**os.environ, 'PYTHONPATH': str(_import_folder(folder))}
     with log.open('w', encoding='utf-8') as log_file:
         process = subprocess.Popen([*command, str(job)], stdout=subprocess.PIPE,
                                    stderr=log_file, text=True, env=environment)
@@ -101,6 +101,16 @@ def render_linear(plan: dict[str, Any], textures: dict[str, str], frames: list[i
         finally:
             process.terminate()
             process.wait()
+
+
+def _import_folder(folder: Path) -> Path:
+    """Return a folder with this package alone: beside it may lie packages of another Python."""
+    parent = folder / 'import'
+    parent.mkdir(exist_ok=True)
+    link = parent / 'tsr_ros'
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path(tsr_ros.__file__).parent, target_is_directory=True)
+    return parent
 
 
 def _wait_for(frame: int, process: subprocess.Popen, log: Path) -> None:
