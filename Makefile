@@ -44,5 +44,11 @@ lint: environment-test
 	@$(IN_ENVIRONMENT) ruff check .
 	@$(IN_ENVIRONMENT) vermin -t=3.6- --no-tips -q $(ON_ROBOT)
 
+# how much loading and augmenting cost: make bench-training DATA=DIR [CONFIG=FILE] [ARGS=...]
+.PHONY: bench-training
+CONFIG ?= config/training/cpu.yaml
+bench-training: environment-test
+	@$(IN_ENVIRONMENT) python -m tsr_ros.training.throughput $(CONFIG) --data $(DATA) $(ARGS)
+
 clean:
 	rm -rf .ros out

@@ -27,6 +27,7 @@ PURPOSES = {
     'export': ['onnx', 'onnxruntime', 'flatbuffers'],
     'replay': ['matplotlib'],
     'render': ['bpy==5.0.1', 'OpenEXR==3.5.3'],
+    'tensorboard': ['tensorboardX'],
     'training': ['torch', 'safetensors'],
 }
 # Blender's module wants a Python of its own, and a GPU's runtime a GPU.

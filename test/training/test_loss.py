@@ -144,3 +144,12 @@ def test_a_step_against_the_gradient_lowers_the_loss():
     before.backward()
     with torch.no_grad():
         assert loss([m - 0.5 * m.grad for m in maps]) < before
+
+
+@pytest.mark.parametrize('value', [torch.nan, torch.inf])
+def test_a_broken_network_has_no_loss(value):
+    maps = random_maps(0)
+    maps[1][0, 0, 0, 0] = value
+    targets = torch.tensor([[0, 1, 30.0, 30, 20, 24]])
+    labelled = torch.ones(2, 3, dtype=torch.bool)
+    assert yolov7_loss(maps, targets, labelled, ANCHORS, STRIDES, GAINS).total.isnan()

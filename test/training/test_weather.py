@@ -129,15 +129,16 @@ def test_noise_follows_the_sensor_model(level):
 
 @pytest.mark.parametrize('effect', [
     weather.add_fog, weather.add_rain, weather.fall_night, weather.lower_sun])
-@pytest.mark.parametrize('shape', [(64, 96), (160, 160)])
+@pytest.mark.parametrize('shape', [(32, 32), (64, 96), (160, 160)])
 def test_every_weather_repeats_and_stays_finite(effect, shape):
     boxes = np.array([[48, 30, 20, 20], [3, 3, 9, 9], [60, 60, 1, 2]], float)
     source = np.random.default_rng(7).random((*shape, 3)).astype(np.float32)
     before = source.copy()
-    first, second = (
-        effect(rng, source, weather.imagine_road(rng, shape, boxes))
-        for rng in (np.random.default_rng(4), np.random.default_rng(4)))
-    assert np.array_equal(first, second)
+    for seed in range(6):
+        first, second = (
+            effect(rng, source, weather.imagine_road(rng, shape, boxes))
+            for rng in (np.random.default_rng(seed), np.random.default_rng(seed)))
+        assert np.array_equal(first, second)
     assert np.array_equal(source, before)
     assert np.isfinite(first).all()
     assert first.dtype == np.float32

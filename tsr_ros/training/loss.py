@@ -53,11 +53,15 @@ def yolov7_loss(
     in an image, it gets no class term there, and a cell that takes itself for an object of that
     class is no negative: it may be right. Nor are cells inside regions of class -1.
 
+    Maps that are not finite have the loss nan.
+
     :param maps: three raw maps (N, 3 * (5 + C), H, W)
     :param targets: (M, 6) image, class or -1, centre x, centre y, width, height in pixels
     :param labelled: (N, C) whether the class is labelled in the image
     """
     raw_maps = [split_anchors(raw_map.float()) for raw_map in maps]
+    if not all(bool(raw.detach().isfinite().all()) for raw in raw_maps):
+        return LossParts(raw_maps[0].sum() * torch.nan, *[float('nan')] * 3, 0)
     objects = targets[targets[:, 1] != IGNORE]
     regions = targets[targets[:, 1] == IGNORE]
     found = assign(raw_maps, objects, anchors, strides)

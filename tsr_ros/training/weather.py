@@ -171,7 +171,8 @@ def add_drops(rng: np.random.Generator, light: np.ndarray, count: int) -> np.nda
     scene = cv2.GaussianBlur(cv2.flip(scene, -1), (0, 0), 1.0)
     result = light.copy()
     for _ in range(count):
-        radius = int(min(np.exp(rng.uniform(np.log(2), np.log(0.025 * width))), height / 4))
+        largest = np.clip(0.025 * width, 2.5, min(height, width) / 4)
+        radius = int(np.exp(rng.uniform(np.log(2), np.log(largest))))
         side = 2 * radius + 1
         x, y = int(rng.integers(0, width - side)), int(rng.integers(0, height - side))
         # the view of a drop covers most of the scene, about its own direction
@@ -220,7 +221,7 @@ def add_lamps(rng: np.random.Generator, light: np.ndarray, road: Road) -> None:
         else:
             y = road.horizon + rng.uniform(0, 0.15) * height
             colour = ((1.0, 1.0, 1.0), (0.02, 0.03, 0.8))[rng.integers(2)]
-        x, radius = rng.uniform(0, width), rng.uniform(0.7, 0.008 * width)
+        x, radius = rng.uniform(0, width), rng.uniform(0.7, max(0.008 * width, 1.0))
         away = np.abs(road.boxes[:, :2] - (x, y)) - road.boxes[:, 2:] / 2
         if len(away) and (away.max(1) < 4 * radius).any():
             continue
