@@ -48,6 +48,8 @@ def make_tensorrt(version, gpu, name='tensorrt'):
         if enum_name in api:
             setattr(trt, enum_name, enum.IntEnum(enum_name, sorted(api[enum_name]), start=0))
     trt.ILogger = _ILogger
+    if 'IProgressMonitor' in api:
+        trt.IProgressMonitor = _ProgressMonitor
     for cls in (_Builder, _NetworkDefinition, _BuilderConfig, _TimingCache, _OnnxParser,
                 _ParserError, _Runtime, _CudaEngine, _ExecutionContext):
         known = api.get(cls.real_name, set())
@@ -64,6 +66,11 @@ class _ILogger:
 
     def log(self, severity, message):
         raise NotImplementedError
+
+
+class _ProgressMonitor:
+    def __init__(self):
+        self._ready = True
 
 
 class _Enforced:
@@ -118,6 +125,14 @@ class _Builder(_Enforced):
                 hasattr(self._trt.BuilderFlag, 'INT8') and 'INT8' not in flags):
             self._logger.log(_ILogger.ERROR, 'Q/DQ layers need the INT8 flag')
             return None
+        monitor = config._monitor
+        if monitor is not None:
+            assert monitor._ready
+            monitor.phase_start('Building Engine', None, 1)
+            if not monitor.step_complete('Building Engine', 0):
+                self._logger.log(_ILogger.ERROR, 'the build was cancelled')
+                return None
+            monitor.phase_finish('Building Engine')
         self._trt.builds.append(sorted(flags))
         self._trt.built_on += self._gpu.used  # all one, if it is right
         if config._timing_cache is not None:
@@ -139,7 +154,8 @@ class _BuilderConfig(_Enforced):
     real_name = 'IBuilderConfig'
 
     def __init__(self):
-        self._flags, self._workspace, self._timing_cache = {'TF32'}, 0, None
+        self._flags, self._workspace = {'TF32'}, 0
+        self._timing_cache = self._monitor = None
 
     def set_flag(self, flag):
         self._flags.add(flag.name)
@@ -158,6 +174,14 @@ class _BuilderConfig(_Enforced):
     @max_workspace_size.setter
     def max_workspace_size(self, size):
         self._workspace = size
+
+    @property
+    def progress_monitor(self):
+        return self._monitor
+
+    @progress_monitor.setter
+    def progress_monitor(self, monitor):
+        self._monitor = monitor
 
     def create_timing_cache(self, serialized_timing_cache):
         data = bytes(serialized_timing_cache)

@@ -439,16 +439,31 @@ def test_progress_is_told_while_a_build_goes_on():
         told.append(text)
         if len(told) == 3:
             go_on.set()
-    assert call_with_progress(lambda: go_on.wait(60), on_progress, 'building', 0.001) is True
+    assert call_with_progress(
+        lambda cancelled: go_on.wait(60), on_progress, 'building', 0.001) is True
     assert told[0] == 'building'
     assert told[1].startswith('building: 0 s')
 
 
 def test_what_a_build_raises_comes_through():
-    def build():
+    def build(cancelled):
         raise DeviceError('no memory')
     with pytest.raises(DeviceError, match='no memory'):
         call_with_progress(build, lambda text: None, 'building')
+
+
+def test_ctrl_c_stops_a_build():
+    stopped = []
+
+    def build(cancelled):
+        stopped.append(cancelled.wait(60))
+
+    def on_progress(text):
+        if text != 'building':
+            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        call_with_progress(build, on_progress, 'building', 0.001)
+    assert stopped == [True]
 
 
 def test_the_sidecar_says_what_the_engine_depends_on(machine, random_models, images, tmp_path):

@@ -3,6 +3,7 @@
 """The form for TensorRT calculates the same, and TensorRT-RTX really builds it."""
 
 import sys
+import threading
 
 import numpy as np
 import onnx
@@ -11,10 +12,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tsr_ros.backends import tensorrt
-from tsr_ros.backends.base import DeviceError, ModelFileError
+from tsr_ros.backends.base import BackendError, DeviceError, ModelFileError
 from tsr_ros.backends.build_cache import BuildCache
 from tsr_ros.backends.factory import create_backend
-from tsr_ros.backends.nvidia_driver import has_nvidia_driver
+from tsr_ros.backends.nvidia_driver import Gpu, has_nvidia_driver
+from tsr_ros.backends.tensorrt_builder import build_engine
 from tsr_ros.backends.tensorrt_onnx import read_for_tensorrt
 from tsr_ros.backends.weights import read_network
 from tsr_ros.export.onnx_graph import build_onnx, save_onnx
@@ -187,14 +189,21 @@ def test_tensorrt_really_refuses_what_it_is_given_otherwise(files, image, tmp_pa
 
 
 def test_turing_is_asked_for_by_name(files, tmp_path):
-    from tsr_ros.backends.nvidia_driver import Gpu
-    from tsr_ros.backends.tensorrt_builder import build_engine
     trt = tensorrt.TensorRtRtxBackend._import()
     onnx_model = read_for_tensorrt(str(files / 'inside.onnx'), SHAPE)
     turing = Gpu(0, 'Tesla T4', (7, 5), False)
     engines = [build_engine(trt, tensorrt.make_logger(trt), onnx_model, 'fp32', gpu)[0]
                for gpu in (turing, None)]
     assert engines[0] != engines[1]
+
+
+def test_a_build_that_is_cancelled_stops(files):
+    trt = tensorrt.TensorRtRtxBackend._import()
+    onnx_model = read_for_tensorrt(str(files / 'inside.onnx'), SHAPE)
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(BackendError, match='could not build'):
+        build_engine(trt, tensorrt.make_logger(trt), onnx_model, 'fp32', cancelled=cancelled)
 
 
 @pytest.mark.skipif(has_nvidia_driver(), reason='there is a GPU, on which it runs')

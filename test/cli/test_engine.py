@@ -23,7 +23,18 @@ def test_an_engine_is_built_and_found_again(tsr, small_models, tmp_path, precisi
     assert paths[0].startswith(str(tmp_path / 'tsr_ros' / 'engines' / 'small-'))
 
 
+def test_another_size_is_another_engine(tsr, small_models, tmp_path):
+    paths = set()
+    for size in ['160x96', '192x128']:
+        process = tsr('engine', '--backend', 'tensorrt_rtx', '--models-dir', small_models,
+                      '--input-size', size, env=dict(os.environ, XDG_CACHE_HOME=str(tmp_path)))
+        paths.add(process.communicate()[0])
+        assert process.returncode == 0
+    assert len(paths) == 2
+
+
 @pytest.mark.parametrize(('words', 'expected'), [
+    (['--input-size', '100x96'], 'multiples of 32'),
     (['nothing'], "names no model 'nothing'"),
     (['--precision', 'int8'], 'has no int8 file of format onnx-tensorrt'),
     (['/nowhere/a.onnx'], 'model file /nowhere/a.onnx cannot be read'),

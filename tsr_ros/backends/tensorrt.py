@@ -145,20 +145,23 @@ class TensorRtBackend(Backend):
         engine, origin = self._cache().get_or_make(
             source.name, source.key,
             lambda: call_with_progress(
-                lambda: self._build(trt, logger, gpu, source.onnx), self.progress,
+                lambda cancelled: self._build(trt, logger, gpu, source.onnx, cancelled),
+                self.progress,
                 'building the {}, which is done once'.format(what)),
             lambda: self.progress('waiting for another process that builds the ' + what))
         self._origin = 'engine ' + origin
         return engine
 
-    def _build(self, trt, logger, gpu, onnx):
+    def _build(self, trt, logger, gpu, onnx, cancelled):
         """Build the engine, in a thread of its own, on the GPU that is meant."""
         if not self.needs_gpu_to_build:
-            return build_engine(trt, logger, onnx, self.precision, gpu)[0]
+            return build_engine(
+                trt, logger, onnx, self.precision, gpu, cancelled=cancelled)[0]
         cache, key = self._cache(), self._machine_key(trt, gpu)
         timings = cache.read('timing.cache', key)[0] or b''
         with self._memory.current() if self._memory else contextlib.ExitStack():
-            engine, timings = build_engine(trt, logger, onnx, self.precision, gpu, timings)
+            engine, timings = build_engine(
+                trt, logger, onnx, self.precision, gpu, timings, cancelled)
         with contextlib.suppress(OSError):  # it only makes the next build faster
             cache.write('timing.cache', key, timings)
         return engine

@@ -8,6 +8,7 @@ from .base import BackendError, DeviceError, ModelFileError
 
 _WORKSPACE_BYTES = 1 << 30
 _WORKSPACE_BYTES_SHARED = 1 << 28  # where the GPU takes it from the CPU's memory
+_PATIENCE = 10.0  # seconds for a build to stop, once it is told to
 
 
 def is_strongly_typed(trt):
@@ -36,13 +37,14 @@ def make_logger(trt):
     return Logger()
 
 
-def build_engine(trt, logger, onnx, precision, gpu=None, timing_cache=None):
+def build_engine(trt, logger, onnx, precision, gpu=None, timing_cache=None, cancelled=None):
     """
     Return (engine, timing cache), both as bytes, of an ONNX model as read_for_tensorrt gives it.
 
     Takes seconds to many minutes. Without a timing cache (b'' for an empty one) none is used.
-    Raises ModelFileError where TensorRT cannot read the model,
-    DeviceError or BackendError where it cannot build it.
+    `cancelled` is an Event that stops it where TensorRT can be stopped (from 10 on).
+    Raises ModelFileError where TensorRT cannot read the model, DeviceError or BackendError where
+    it cannot build it.
     """
     builder = trt.Builder(logger)
     network = builder.create_network(_network_flags(trt))
@@ -52,6 +54,8 @@ def build_engine(trt, logger, onnx, precision, gpu=None, timing_cache=None):
             str(parser.get_error(i).desc()).strip() for i in range(parser.num_errors))))
     config = builder.create_builder_config()
     _configure(trt, config, builder, precision, gpu)
+    if cancelled is not None and hasattr(trt, 'IProgressMonitor'):
+        config.progress_monitor = _make_monitor(trt, cancelled)
     if timing_cache is not None:
         # one of another version or GPU is left aside
         cache = config.create_timing_cache(timing_cache) or config.create_timing_cache(b'')
@@ -91,27 +95,49 @@ def _configure(trt, config, builder, precision, gpu):
         config.set_compute_capability(trt.ComputeCapability.SM75, 0)
 
 
+def _make_monitor(trt, cancelled):
+    class Monitor(trt.IProgressMonitor):
+        def __init__(self):
+            trt.IProgressMonitor.__init__(self)
+
+        def phase_start(self, phase_name, parent_phase, num_steps):
+            pass
+
+        def phase_finish(self, phase_name):
+            pass
+
+        def step_complete(self, phase_name, step):
+            return not cancelled.is_set()
+    return Monitor()
+
+
 def call_with_progress(function, on_progress, text, period=1.0):
     """
-    Return function(), run in a thread, while on_progress hears every `period` seconds.
+    Return function(cancelled), run in a thread, while on_progress hears every `period` seconds.
 
-    TensorRT lets other threads run while it builds.
+    TensorRT lets other threads run while it builds. What is raised meanwhile here, Ctrl-C above
+    all, sets the Event `cancelled` and comes through.
     """
-    result = []
+    result, cancelled = [], threading.Event()
 
     def run():
         try:
-            result.append((function(), None))
+            result.append((function(cancelled), None))
         except BaseException as error:
             result.append((None, error))
     thread = threading.Thread(target=run, name='build', daemon=True)
     start = time.monotonic()
     on_progress(text)
     thread.start()
-    thread.join(period)
-    while thread.is_alive():
-        on_progress('{}: {:.0f} s'.format(text, time.monotonic() - start))
+    try:
         thread.join(period)
+        while thread.is_alive():
+            on_progress('{}: {:.0f} s'.format(text, time.monotonic() - start))
+            thread.join(period)
+    except BaseException:
+        cancelled.set()
+        thread.join(_PATIENCE)
+        raise
     value, error = result[0]
     if error is not None:
         raise error

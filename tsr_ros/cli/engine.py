@@ -23,15 +23,23 @@ def configure(parser):
     parser.add_argument('--device', default='auto', metavar='cuda:N', help='which GPU')
     parser.add_argument('--batch', type=int, default=1, metavar='N',
                         help='images at once (default: %(default)s, which the node takes)')
+    parser.add_argument('--input-size', type=size_wh, metavar='WxH',
+                        help="of the network, as in 640x384 (default: the model's)")
     parser.add_argument('--models-dir', metavar='DIR',
                         help='folder with manifest.yaml (default: the one that came along)')
+
+
+def size_wh(text):
+    """Return (width, height) of a text such as 640x384."""
+    width, _, height = text.partition('x')
+    return int(width), int(height)  # argparse tells of a ValueError
 
 
 def run(args):
     """Build the engine, telling how long it takes, and print where it is."""
     backend = create_backend(
         args.backend, args.model, precision=args.precision, device=args.device,
-        batch=args.batch, models_dir=args.models_dir)
+        batch=args.batch, models_dir=args.models_dir, input_wh=args.input_size)
     backend.on_progress = lambda text: print(text, file=sys.stderr, flush=True)
     print(backend.build())
     return 0
