@@ -8,6 +8,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests can import helpers
 
+# PyTorch's threads wait for each other in a busy loop, which takes minutes instead of seconds
+# where something else keeps the cores busy.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+
 
 @pytest.fixture(scope='session')
 def models_root(tmp_path_factory):

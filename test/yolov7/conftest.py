@@ -9,8 +9,8 @@ import torch
 
 
 @pytest.fixture(scope='session', autouse=True)
-def two_threads():
-    torch.set_num_threads(2)
+def one_thread():
+    torch.set_num_threads(1)  # the pictures are too small to be worth more
 
 
 @pytest.fixture(scope='session')
