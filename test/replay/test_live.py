@@ -12,6 +12,9 @@ from helpers import square_image
 from rosgraph_msgs.msg import Clock
 
 from tsr_ros.replay import live
+from tsr_ros.replay.bag import COMPRESSED_TOPIC, BagWriter
+from tsr_ros.replay.frame import encode_jpeg
+from tsr_ros.replay.messages import compressed_image
 from tsr_ros.replay.node_process import LiveError, NodeError, NodeProcess
 from tsr_ros.replay.offline import replay_offline
 from tsr_ros.replay.player_node import ReadAhead
@@ -30,8 +33,9 @@ def options(small_models):
 @pytest.fixture
 def images(tmp_path):
     for number in range(40):
-        cv2.imwrite(str(tmp_path / f'{number:02}.png'),
-                    square_image([(4 + 3 * number, 40, 16, 0)]))
+        # large, so that to decode one takes far longer than to send it
+        picture = square_image([(32 + 24 * number, 320, 128, 0)], (1280, 768))
+        cv2.imwrite(str(tmp_path / f'{number:02}.png'), picture)
     return tmp_path
 
 
@@ -68,9 +72,8 @@ def test_a_pace_that_nobody_can_keep_leaves_no_frame_unaccounted(images, options
     run = replay(images, options, rate=1000.0)
     assert len(run.answers) == 40
     assert run.answered + sum(run.dropped.values()) == 40
-    # 40 images in 4 ms: a slot for the newest alone cannot have served them all
+    assert 0 < run.answered < 40
     assert run.dropped['overwritten'] + run.dropped['lost'] > 0
-    assert run.problems
 
 
 def test_a_damaged_frame_is_counted_as_bad(tmp_path, options):
@@ -130,6 +133,17 @@ def test_a_loop_goes_on_with_rising_stamps(images):
     with ReadAhead(open_source(images), 'compressed', loop=True) as frames:
         stamps = [frame.stamp_ns for frame in itertools.islice(frames, 7)]
     assert np.diff(stamps).tolist() == [100_000_000] * 6
+
+
+@pytest.mark.parametrize('stamps_ns', [(2, 2), (3, 2)])
+def test_frames_that_could_not_be_told_apart_are_refused(tmp_path, stamps_ns):
+    with BagWriter(tmp_path / 'bag') as writer:
+        for number, stamp_ns in enumerate(stamps_ns):
+            writer.write(COMPRESSED_TOPIC, compressed_image(
+                encode_jpeg(square_image([])), stamp_ns), number)
+    with ReadAhead(open_source(tmp_path / 'bag'), 'compressed', loop=False) as frames, \
+            pytest.raises(SourceError, match='bag:1 is not later'):
+        list(frames)
 
 
 def test_what_fails_while_reading_ahead_is_raised_where_frames_are_used(images):

@@ -107,6 +107,16 @@ def test_the_command_prints_tables_and_writes_report_and_json(drive, small_model
     assert 'data:image/jpeg;base64,' in page
 
 
+def test_what_has_no_ground_truth_is_not_judged(tmp_path, small_models, capsys):
+    cv2.imwrite(str(tmp_path / 'a.png'), square_image([(24, 40, 16, 0)]))
+    assert main(['bag', 'replay', str(tmp_path), '--model', 'small', '--models-dir',
+                 str(small_models), '--out', str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert 'no ground truth' in printed
+    assert 'recall' not in printed
+    assert '<svg' in (tmp_path / 'index.html').read_text()
+
+
 @pytest.mark.parametrize(('words', 'message'), [
     (['--rate', '2'], '--rate is for --mode live'),
     (['--mode', 'live', '--rate', '0'], 'above 0'),

@@ -55,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         source = open_source(args.source or default_source())
-        print(f'Playing {source.path}: {source.count} frames, {source.rate_hz:.3g} per second',
-              flush=True)
+        print(f'Playing {source.path}: {source.count or "?"} frames, {source.rate_hz:.3g} per '
+              'second', flush=True)
         run = replay_live(source, defaults._replace(
             model=args.model, models_dir=args.models_dir, backend=args.backend), args.rate)
         score = score_run(run) if run.has_ground_truth else None

@@ -77,6 +77,8 @@ class Observer:
         subscribe(LatencyReport, '/detector_node/latency', self._on_latency, _RESULTS)
         subscribe(LabelInfo, '/detector_node/label_info', self._on_label_info, LATCHED)
         subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics, _RESULTS)
+        # The last of them: once the player knows of it, it knows of the others too, for they are
+        # made known in this order.
         subscribe(TimeReference, '/player_node/sent', self._on_sent, LEDGER)
 
     def has_heard_all(self) -> bool:
@@ -181,7 +183,7 @@ def _detector(options: DetectorOptions, image_transport: str, folder: Path) -> N
 def _player(source: Source, rate: float, image_transport: str, folder: Path) -> NodeProcess:
     return NodeProcess('tsr_ros.replay.player_node', {
         'source': str(source.path), 'rate': float(rate), 'image_transport': image_transport,
-        'topic': source.topic or '',
+        'topic': source.topic or '', 'wait_for_observer': True,
         'frame_rate': 0.0 if source.kind == 'recording' else float(source.rate_hz),
     }, {'image': IMAGE_TOPIC}, folder)
 
@@ -207,7 +209,7 @@ def _wait_for_detector(observer: Observer, executor: SingleThreadedExecutor,
 def _watch(observer: Observer, executor: SingleThreadedExecutor, detector: NodeProcess,
            player: NodeProcess, count: int, progress: bool) -> None:
     """Receive until the player has sent all."""
-    with tqdm(total=count, unit='frame', desc='playing',
+    with tqdm(total=count or None, unit='frame', desc='playing',
               disable=None if progress else True) as bar:
         while not (player.ended() or observer.has_heard_all()):
             _receive(executor, 0.1)
@@ -275,8 +277,9 @@ def _account(observer: Observer, source: Source, options: DetectorOptions, rate:
         problems.append(f'{late} of {len(answers)} frames were sent more than {LATE_MS:g} ms '
                         f'late, the latest {observer.player["latest_ms"]} ms: this computer was '
                         'too busy to keep the pace')
-    if len(answers) < source.count:
-        problems.append(f'the source promised {source.count} frames and had {len(answers)}')
+    shortfall = source.shortfall(len(answers))
+    if shortfall:
+        problems.append(shortfall)
     return Run('live', source.name, source.kind, source.condition, source.rate_hz, rate,
                observer.labels, observer.detector, options.confidence_threshold,
                options.confidence_threshold, answers, dropped, problems)

@@ -37,7 +37,7 @@ def replay_offline(source: Source, options: DetectorOptions | None = None,
             confidence=min(LEAST_SCORE, options.confidence_threshold),
             max_detections=100) as detector:
         labels = tuple(detector.labels)
-        bar = tqdm(source.frames(), total=source.count, unit='frame', desc='replaying',
+        bar = tqdm(source.frames(), total=source.count or None, unit='frame', desc='replaying',
                    disable=None if progress else True)
         for frame in bar:
             frame = frame._replace(
@@ -54,8 +54,9 @@ def replay_offline(source: Source, options: DetectorOptions | None = None,
     problems = damaged[:_SHOWN]
     if len(damaged) > _SHOWN:
         problems.append(f'and {len(damaged) - _SHOWN} more frames are damaged')
-    if len(answers) < source.count:
-        problems.append(f'the source promised {source.count} frames and had {len(answers)}')
+    shortfall = source.shortfall(len(answers))
+    if shortfall:
+        problems.append(shortfall)
     described = {'model': options.model, 'backend': f'{info.name} {info.version}',
                  'precision': info.precision, 'device': info.device,
                  'threads': str(info.threads), 'detail': info.detail}

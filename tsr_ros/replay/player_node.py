@@ -19,6 +19,7 @@ from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
@@ -109,6 +110,7 @@ class PlayerNode(Node):
                 'compressed (on `image/compressed`).')
         declare('clock_rate', 100.0, 'Times per second that /clock is published.', (1.0, 1000.0))
         declare('wait_for_subscriber', True, 'Start only once somebody takes the images.')
+        declare('wait_for_observer', False, 'Start only once somebody subscribes to ~/sent too.')
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
@@ -124,7 +126,9 @@ class PlayerNode(Node):
             if first is None:
                 raise SourceError(f'{self._source.path} has no frames')
             if self._value('wait_for_subscriber'):
-                self._wait_for_subscriber()
+                self._wait_for_subscriber(self._image_publisher)
+            if self._value('wait_for_observer'):
+                self._wait_for_subscriber(self._sent_publisher)
             start = time.monotonic()
             for frame in itertools.chain([first], frames):
                 due = start + (frame.stamp_ns - first.stamp_ns) / 1e9 / self._rate
@@ -146,13 +150,13 @@ class PlayerNode(Node):
         self._executor.shutdown()
         self.destroy_node()
 
-    def _wait_for_subscriber(self) -> None:
+    def _wait_for_subscriber(self, publisher: Publisher) -> None:
         next_word = time.monotonic() + 2.0
-        while not self._image_publisher.get_subscription_count():
+        while not publisher.get_subscription_count():
             self._executor.spin_once(timeout_sec=0.02)
             if time.monotonic() > next_word:
                 self.get_logger().info(
-                    f'Waiting for somebody to subscribe to {self._image_publisher.topic_name}')
+                    f'Waiting for somebody to subscribe to {publisher.topic_name}')
                 next_word += 10.0
 
     def _wait_for_readers(self) -> None:
@@ -237,7 +241,13 @@ class ReadAhead:
 
     def _run(self) -> None:
         try:
+            last_ns = 0
             for frame in self._frames():
+                if frame.stamp_ns <= last_ns:
+                    raise SourceError(
+                        f'{self._source.path}: the stamp of {frame.name} is not later than that '
+                        'of the frame before it; played, they could not be told apart')
+                last_ns = frame.stamp_ns
                 if not self._put(_prepared(frame, self._source, self._transport)):
                     return
             self._put(None)

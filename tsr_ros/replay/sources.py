@@ -52,6 +52,14 @@ class Source(NamedTuple):
     camera_info: Any             # the first sensor_msgs/CameraInfo of a recording, or None
     frames: Callable[[], Iterator[Frame]]  # from the first on; raises SourceError
 
+    def shortfall(self, count: int) -> str:
+        """Return what is to be said if it gave so many frames: '' if they are all."""
+        # films often promise a frame or two too many
+        if count >= self.count - (2 if self.kind == 'film' else 0):
+            return ''
+        return (f'{self.path} ends after {count} of {self.count} frames: it is cut short or '
+                'damaged')
+
 
 def open_source(path: str | Path, rate_hz: float | None = None,
                 topic: str | None = None) -> Source:
@@ -65,7 +73,7 @@ def open_source(path: str | Path, rate_hz: float | None = None,
     :param topic: of a recording's images; None: the usual one, or the only one.
     :raises SourceError: where it is none of these, damaged or empty.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     if rate_hz is not None and not (math.isfinite(rate_hz) and rate_hz > 0):
         raise SourceError(f'the rate is {rate_hz}, but it must be above 0')
     if not path.exists():
@@ -142,13 +150,13 @@ def _film_source(path: Path, rate_hz: float | None) -> Source:
                 count += 1
         finally:
             capture.release()
-        # containers often promise a frame or two too many
-        if count < promised - 2:
-            _LOG.warning('%s ends after %d of %d frames: it is cut short or damaged', path, count,
-                         promised)
+        shortfall = source.shortfall(count)
+        if shortfall:
+            _LOG.warning(shortfall)
 
-    return Source(path, path.name, 'film', 'unspecified', LABELS, rate_hz, promised, False,
-                  None, None, frames)
+    source = Source(path, path.name, 'film', 'unspecified', LABELS, rate_hz, promised, False,
+                    None, None, frames)
+    return source
 
 
 def _open_film(path: Path) -> cv2.VideoCapture:
