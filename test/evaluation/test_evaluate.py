@@ -50,10 +50,12 @@ def run_tsr(capsys, small_models, *words):
     return status, capsys.readouterr()
 
 
-def test_all_right(tmp_path, small_models):
+@pytest.mark.parametrize('backend', ['onnxruntime', 'openvino', 'pytorch'])
+def test_all_right(tmp_path, small_models, backend):
     folder = write_data(tmp_path)
-    with load_detector('small', models_dir=str(small_models), threads=1) as detector:
+    with load_detector('small', backend, models_dir=str(small_models), threads=1) as detector:
         evaluation = evaluate(detector, folder, 'test', progress=False)
+    assert evaluation.subject.backend.name == backend
     scores = evaluation.scores
     assert [row.objects for row in scores.classes] == [1, 2, 2, 0, 0]
     assert scores.overall[3:6] == pytest.approx((1, 1, 1))
@@ -86,7 +88,9 @@ def test_each_mistake_is_told(tmp_path, small_models, capsys):
     assert scores['confusion']['labels'] == [*LABELS, 'background']
     assert scores['classes'][2]['recall'] == pytest.approx(2 / 3)
     assert scores['by_condition']['night']['overall']['images'] == 2
-    assert scores['backend']['name'] == 'onnxruntime'
+    assert scores['mistakes'] == {
+        'missed_unseen': 1, 'missed_low_score': 0, 'wrong_class': 1, 'false_second_box': 0,
+        'false_poor_box': 0, 'false_nothing': 1}
     assert [line.split()[0] for line in said.out.splitlines() if line.startswith(LABELS[1])] == [
         LABELS[1]]
     assert re.search(r'^taken for another class +1$', said.out, re.M)

@@ -44,7 +44,7 @@ def test_confusion_matrix(found, there, confusion, counts):
     matches = matched(found, there)
     mistakes = find_mistakes(matches, 0.5)
     assert confusion_matrix(matches, mistakes, 2).tolist() == confusion
-    assert list(count_mistakes(matches, mistakes, 0.5).values()) == counts
+    assert list(count_mistakes(matches, mistakes).values()) == counts
 
 
 def test_the_worst_come_first():

@@ -12,6 +12,16 @@ from tsr_ros.evaluation.matching import Matches, Objects, match, pair_overlap, p
 
 POOR_IOU = 0.1  # from here on a false alarm is said to mean an object that it does not hit
 
+# name: what a reader is told
+KINDS = {
+    'missed_unseen': 'missed, not seen at all',
+    'missed_low_score': 'missed, score below the threshold',
+    'wrong_class': 'taken for another class',
+    'false_second_box': 'false alarm, second box on a sign',
+    'false_poor_box': 'false alarm, box too far off',
+    'false_nothing': 'false alarm, nothing there',
+}
+
 
 class Mistakes(NamedTuple):
     """Row numbers into a Matches and its objects; best score first, large objects first."""
@@ -85,15 +95,11 @@ def overlap_with_own_class(matches: Matches, detections: np.ndarray) -> np.ndarr
     return best
 
 
-def count_mistakes(matches: Matches, mistakes: Mistakes, threshold: float) -> dict[str, int]:
-    """Return how many mistakes there are of each kind."""
+def count_mistakes(matches: Matches, mistakes: Mistakes) -> dict[str, int]:
+    """Return how many mistakes there are of each kind, by the names in KINDS."""
     weak = best_score_on(matches, mistakes.missed)
     overlap = overlap_with_own_class(matches, mistakes.false_alarms)
-    return {
-        'missed, nothing there': int(np.sum(weak == 0)),
-        f'missed, score below {threshold:.3f}': int(np.sum(weak > 0)),
-        'taken for another class': len(mistakes.confused),
-        'false alarm, second box on a sign': int(np.sum(overlap >= 0.5)),
-        'false alarm, box too far off': int(np.sum((overlap >= POOR_IOU) & (overlap < 0.5))),
-        'false alarm, nothing there': int(np.sum(overlap < POOR_IOU)),
-    }
+    counts = (
+        np.sum(weak == 0), np.sum(weak > 0), len(mistakes.confused), np.sum(overlap >= 0.5),
+        np.sum((overlap >= POOR_IOU) & (overlap < 0.5)), np.sum(overlap < POOR_IOU))
+    return dict(zip(KINDS, map(int, counts)))

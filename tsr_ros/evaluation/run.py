@@ -57,10 +57,9 @@ class Evaluation(NamedTuple):
         """Return what was judged, the scores and the curves, as JSON takes them."""
         subject = self.subject._asdict()
         subject['backend'] = self.subject.backend._asdict()
-        mistakes = count_mistakes(self.matches, self.mistakes, self.scores.threshold)
         return {
             **subject, 'labels': list(self.labels), 'images': len(self.results),
-            **self.scores.as_dict(), 'mistakes': mistakes,
+            **self.scores.as_dict(), 'mistakes': count_mistakes(self.matches, self.mistakes),
             'precision_at_recall': {
                 row.label: np.round(precision, 4).tolist()
                 for row, precision in zip(self.scores.classes, self.scores.precision_at_recall)

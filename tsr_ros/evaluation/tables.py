@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tsr_ros.evaluation.metrics import SIZES, ClassScore
+from tsr_ros.evaluation.mistakes import KINDS as MISTAKES
 from tsr_ros.evaluation.mistakes import count_mistakes
 from tsr_ros.evaluation.run import Evaluation
 
@@ -85,8 +86,8 @@ def kinds(evaluation: Evaluation) -> list[str]:
 
 def mistake_rows(evaluation: Evaluation) -> list[Row]:
     """Return each kind of mistake and how often it was made."""
-    counts = count_mistakes(evaluation.matches, evaluation.mistakes, evaluation.scores.threshold)
-    return [(kind, str(count)) for kind, count in counts.items()]
+    counts = count_mistakes(evaluation.matches, evaluation.mistakes)
+    return [(MISTAKES[kind], str(count)) for kind, count in counts.items()]
 
 
 def as_text(evaluation: Evaluation) -> str:
