@@ -21,7 +21,6 @@ def blender_is_missing():
                     'tsr bag render says how to get it')
 def test_projected_boxes_fit_the_rendered_masks(tmp_path):
     scene = parse_scene({'name': 'road', 'seed': 58, 'random_signs': 16})
-    checks = check_boxes(scene, [20, 60], tmp_path)
-    assert len(checks) >= 6
-    assert len({check.face for check in checks}) >= 5
+    checks = check_boxes(scene, [5, 80], tmp_path)
+    assert len({check.face for check in checks}) >= 6
     assert max(check.difference_px for check in checks) <= 1.0
