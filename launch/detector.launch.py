@@ -3,12 +3,14 @@
 """Start the detector, and rviz2 if asked for. The other launch files include this one."""
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
+
+from tsr_ros.nodes.middleware import large_image_environment
 
 # Arguments that become parameters of the node. Empty ones are not passed on, so that what stands
 # in params_file, or else the node's own default, holds.
@@ -76,6 +78,7 @@ def generate_launch_description():
     """Return the arguments, the node and rviz2."""
     return LaunchDescription([
         *arguments(),
+        *(SetEnvironmentVariable(*pair) for pair in large_image_environment().items()),
         OpaqueFunction(function=start_detector),
         Node(
             package='rviz2', executable='rviz2', name='rviz2', output='screen',

@@ -10,12 +10,18 @@ sudo nvpmodel -m 0 && sudo jetson_clocks    (Nano: 10 W, all four cores, highest
 """
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    SetEnvironmentVariable,
+)
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import EqualsSubstitution, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
+
+from tsr_ros.nodes.middleware import large_image_environment
 
 # The sensor's own 720p mode, converted to BGR before it leaves the camera's process; the queue
 # keeps the newest picture only.
@@ -37,6 +43,7 @@ def generate_launch_description():
     camera_topics = [('image_raw', LaunchConfiguration('image')),
                      ('camera/image_raw', LaunchConfiguration('image'))]
     return LaunchDescription([
+        *(SetEnvironmentVariable(*pair) for pair in large_image_environment().items()),
         DeclareLaunchArgument(
             'board', default_value='nano', choices=['nano', 'orin'], description='The Jetson.'),
         DeclareLaunchArgument(

@@ -12,6 +12,7 @@ from launch.actions import (
     EmitEvent,
     IncludeLaunchDescription,
     RegisterEventHandler,
+    SetEnvironmentVariable,
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
@@ -20,6 +21,8 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
+
+from tsr_ros.nodes.middleware import large_image_environment
 
 
 def generate_launch_description():
@@ -33,6 +36,7 @@ def generate_launch_description():
                      'image_transport': LaunchConfiguration('image_transport')}],
         remappings=[('image', LaunchConfiguration('image'))])
     return LaunchDescription([
+        *(SetEnvironmentVariable(*pair) for pair in large_image_environment().items()),
         DeclareLaunchArgument(
             'source', description='A rosbag2 folder, a video, or a folder of images.'),
         DeclareLaunchArgument(

@@ -50,7 +50,8 @@ def test_launch_files_evaluate_and_install_nothing(path):
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import)
                 for name in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.partition('.')[0] for name in imported} <= {'launch', 'launch_ros'}
+    assert {name.partition('.')[0] for name in imported} <= {
+        'launch', 'launch_ros', 'tsr_ros'}
 
 
 @pytest.mark.parametrize('path', PARAMETER_FILES, ids=lambda path: path.name)

@@ -16,6 +16,7 @@ from tsr_ros.nodes.diagnostics import (
     RecentProblems,
     input_problems,
     latency_values,
+    lost_problems,
     make_status,
 )
 from tsr_ros.nodes.frame_slot import Counts
@@ -89,6 +90,13 @@ NOTHING = Counts(0, 0, 0, 0, 0)
 )
 def test_input_problems(counts, grown, gap_ms, publishers, expected):
     assert input_problems(counts, grown, gap_ms, publishers, '/image', LIMITS) == expected
+
+
+def test_lost_problems():
+    assert lost_problems(0) == []
+    problem, = lost_problems(3)
+    assert problem.level == WARN
+    assert problem.text.startswith('3 images lost on their way here')
 
 
 def test_latency_values_use_autowares_names():

@@ -134,6 +134,14 @@ def input_problems(counts, grown, gap_ms: float, publishers: int, topic: str,
     return [Problem(WARN, '{} {:.1f} s on {}: {}'.format(what, gap_ms / 1e3, topic, who))]
 
 
+def lost_problems(lost: int) -> List[Problem]:
+    """Return what is wrong where the middleware has lost images lately."""
+    if not lost:
+        return []
+    return [Problem(WARN, '{} images lost on their way here: the middleware has no room for them, '
+                          'see "Large images" in docs/node.md'.format(lost))]
+
+
 class RecentProblems:
     """
     Remember the newest problem of each kind for a while, so that /diagnostics does not miss it.

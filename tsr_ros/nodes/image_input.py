@@ -9,6 +9,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from . import qos
 from .frame_slot import Frame
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
 MESSAGE_TYPES = {'raw': Image, 'compressed': CompressedImage}
 MAX_DISORDER_NS = 1000000000  # images of several best-effort publishers may come out of order
 
@@ -37,10 +42,20 @@ class ImageInput:
         if transport == 'compressed':
             topic += '/compressed'
         self.qos = qos.sensor_data()
-        self._subscription = node.create_subscription(
-            MESSAGE_TYPES[transport], topic, self._on_image, self.qos,
-            qos_overriding_options=qos.overridable())
+        self.lost = 0  # by the middleware, as far as it says so
+        self._subscription = self._subscribe(MESSAGE_TYPES[transport], topic)
         self.topic = self._subscription.topic_name
+
+    def _subscribe(self, message_type, topic):
+        def subscribe(**events):
+            return self._node.create_subscription(
+                message_type, topic, self._on_image, self.qos,
+                qos_overriding_options=qos.overridable(), **events)
+        try:
+            return subscribe(event_callbacks=SubscriptionEventCallbacks(
+                message_lost=self._on_message_lost))
+        except UnsupportedEventTypeError:  # not every middleware counts them
+            return subscribe()
 
     def close(self) -> None:
         """Stop to receive."""
@@ -61,6 +76,9 @@ class ImageInput:
                         info.node_namespace.rstrip('/'), info.node_name, offered, requested,
                         self.topic, policy=policy))
         return lines
+
+    def _on_message_lost(self, event):
+        self.lost = event.total_count
 
     def _on_image(self, message):
         arrival = time.monotonic()

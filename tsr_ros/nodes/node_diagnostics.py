@@ -16,6 +16,7 @@ from .diagnostics import (
     RecentProblems,
     input_problems,
     latency_values,
+    lost_problems,
     make_status,
 )
 from .latency_window import LatencyWindow
@@ -41,6 +42,7 @@ class NodeDiagnostics:
         self._window = LatencyWindow(self._value('window'))
         self._delays = DelayWatch()
         self._growth = Growth(time.monotonic())
+        self._lost_before = 0
         self._slot = slot
 
     def watch(self, image_input, loop) -> None:
@@ -108,12 +110,15 @@ class NodeDiagnostics:
         problems = [Problem(ERROR, line) for line in self._input.incompatible_publishers()]
         problems += input_problems(counts, grown, (now - self._input.newest_arrival) * 1e3,
                                    publishers, topic, self._limits())
+        lost, self._lost_before = self._input.lost - self._lost_before, self._input.lost
+        problems += lost_problems(lost)
         values = [('topic', topic), ('publishers', publishers)]
         values += [(policy, getattr(self._input.qos, policy).name.lower())
                    for policy in ('reliability', 'durability')]
         values += [('received', counts.received), ('answered', counts.answered),
                    ('dropped_overwritten', counts.overwritten),
-                   ('dropped_too_old', counts.too_old), ('dropped_bad', counts.bad)]
+                   ('dropped_too_old', counts.too_old), ('dropped_bad', counts.bad),
+                   ('lost_by_middleware', self._input.lost)]
         values += [(name + '_per_second', '{:.2f}'.format(getattr(grown, name) / seconds))
                    for name in ('received', 'answered')]
         return self._status('input', topic, problems, values)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tsr_ros.nodes.middleware import large_image_environment
 
 _LAST_LINES = 12
 
@@ -48,7 +51,8 @@ class NodeProcess:
             command += ['-r', f'{name}:={target}']
         with self._log.open('wb') as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                                             stderr=log, start_new_session=True)
+                                             stderr=log, start_new_session=True,
+                                             env=dict(os.environ, **large_image_environment()))
 
     def __enter__(self) -> NodeProcess:
         return self
