@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / 'requirements'
 LINKED = ('tsr_ros', 'launch', 'config', 'models', 'rosbag', 'rviz', 'scripts')
 PACKAGE_FILES = ('CMakeLists.txt', 'package.xml', 'msg', *LINKED)
-RUNTIME_GIB, TEST_GIB = 2, 8  # of disk; PyTorch for CUDA, which most package indexes give, is the most
+RUNTIME_GIB, TEST_GIB = 2, 8  # of disk; most of the latter for a PyTorch built for CUDA
 
 
 def digest(*parts):
@@ -138,8 +138,9 @@ class Environment:
             options = self.unpinned(files)
         else:
             options = [word for file in files for word in ('-r', file)]
+        # compiling all modules at once would take longer than the few that are imported, later
         self.run('pip', [self.python, '-m', 'pip', 'install', '--disable-pip-version-check',
-                         '--progress-bar', 'off', *options], why_pip_failed)
+                         '--no-compile', '--progress-bar', 'off', *options], why_pip_failed)
 
     def unpinned(self, files):
         """
