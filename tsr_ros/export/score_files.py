@@ -56,6 +56,7 @@ class _Judge:
         labels = read_network(str(folder.path / WEIGHTS)).labels
         self.items = read_labelled_images(data, split, labels)
         self.where = {'data': data.resolve().name, 'split': split, 'images': len(self.items)}
+        self.measured: dict[tuple[str, str], dict[str, float]] = {}
 
     def reference(self) -> dict[str, Any]:
         """Return the scores in fp32."""
@@ -84,6 +85,8 @@ class _Judge:
 
     def measure(self, backend: str, precision: str) -> dict[str, float] | None:
         """Return mAP on a backend; None where it is not installed."""
+        if (backend, precision) in self.measured:
+            return self.measured[backend, precision]
         try:
             backend_class(backend).version()
         except BackendMissing as error:
@@ -93,7 +96,9 @@ class _Judge:
         with load_detector(self.folder.name, backend, precision, threads=self.threads,
                            models_dir=str(self.folder.models)) as detector:
             overall = score(run_detector(detector, self.items), detector.labels).overall
-        return {'map50': round(overall.ap50, 5), 'map50_95': round(overall.ap50_95, 5)}
+        result = {'map50': round(overall.ap50, 5), 'map50_95': round(overall.ap50_95, 5)}
+        self.measured[backend, precision] = result
+        return result
 
     def known(self, format_: str, precision: str) -> dict[str, Any] | None:
         """Return the scores that the manifest has for these images."""
