@@ -12,6 +12,7 @@ from tqdm import tqdm
 from tsr_ros.backends.base import BackendError
 
 ERRORS = (BackendError, ValueError, ImportError)
+MOST_TO_RANK = 8
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='how many are chosen (default: %(default)s)')
     parser.add_argument('--keep-float', default='', metavar='LAYERS',
                         help='layers that stay in float in int8 files, with commas')
+    parser.add_argument('--rank-layers', action='store_true',
+                        help='instead say how much of the error of int8 vanishes with each layer '
+                             'in float; takes minutes')
     parser.add_argument('--evaluate', type=Path, metavar='DIR',
                         help='data in YOLO layout, to write mAP into the manifest')
     parser.add_argument('--split', default='val', metavar='NAME',
@@ -54,12 +58,31 @@ def run(args: argparse.Namespace) -> int:
     targets = choose_targets(_words(args.to), _words(args.precision))
     weights = args.weights or args.out / 'weights.safetensors'
     folder = open_folder(weights, args.out, args.licence, args.data)
+    if args.rank_layers:
+        _print_ranking(args)
+        return 0
     export_files(folder, targets, args.calibration, args.images, _words(args.keep_float))
     if args.evaluate is not None:
         score_files(folder, targets, args.evaluate, args.split, args.threads)
     total = sum(path.stat().st_size for path in folder.path.iterdir() if path.is_file())
     tqdm.write(f'{folder.path}: {total / 1e6:.1f} MB in all')
     return 0
+
+
+def _print_ranking(args: argparse.Namespace) -> None:
+    from tsr_ros.backends.weights import read_network
+    from tsr_ros.export.calibration import calibration_inputs, choose_images
+    from tsr_ros.export.model_folder import WEIGHTS
+    from tsr_ros.export.sensitivity import rank_layers
+
+    if args.calibration is None:
+        raise ValueError('--rank-layers needs --calibration')
+    network = read_network(str(args.out / WEIGHTS))
+    # each image is kept, and looked at once for every layer
+    paths = choose_images(args.calibration, min(args.images, MOST_TO_RANK))
+    inputs = list(calibration_inputs(paths, network.input_wh))
+    for layer, share in rank_layers(network, inputs, args.threads):
+        print(f'{layer:20s} {100 * share:6.1f} %')
 
 
 def _words(text: str) -> list[str]:
