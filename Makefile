@@ -4,6 +4,8 @@
 # make demo [SOURCE=film.mp4 | folder of images | rosbag2]   see the node at work
 # make test [ARGS=test/vision]                               everything that must hold
 # make lint                                                  the checks of style alone
+# make bench-backends                                        time every runtime on this computer
+# make bench-training DATA=DIR [CONFIG=FILE]                 time loading and augmenting of images
 # make clean                                                 remove what was set up and made
 #
 # Each sets up what it needs first, in .ros/. ROS=jazzy takes those wheels; where a ROS 2 is sourced, it is used.
@@ -19,10 +21,10 @@ SET_UP = $(or $(PYTHON),$(error Python is missing. Install it: sudo apt install 
 ON_ROBOT := tsr_ros/vision tsr_ros/backends tsr_ros/tracking tsr_ros/nodes \
 	$(addprefix tsr_ros/cli/,__init__.py computer.py doctor.py engine.py models.py) setup.py
 
-.PHONY: help environment environment-test demo test lint bench-backends bench-node clean
+.PHONY: help environment environment-test demo test lint bench-backends bench-training clean
 
 help:
-	@sed -n '4,9s/^# \{0,1\}//p' Makefile
+	@sed -n '4,11s/^# \{0,1\}//p' Makefile
 
 environment:
 	@$(SET_UP)
@@ -44,8 +46,6 @@ lint: environment-test
 	@$(IN_ENVIRONMENT) ruff check .
 	@$(IN_ENVIRONMENT) vermin -t=3.6- --no-tips -q $(ON_ROBOT)
 
-# how much loading and augmenting cost: make bench-training DATA=DIR [CONFIG=FILE] [ARGS=...]
-.PHONY: bench-training
 CONFIG ?= config/training/cpu.yaml
 bench-training: environment-test
 	@$(IN_ENVIRONMENT) python -m tsr_ros.training.throughput $(CONFIG) --data $(DATA) $(ARGS)
