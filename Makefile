@@ -39,6 +39,9 @@ bench-backends: environment-test
 	@$(IN_ENVIRONMENT) python scripts/tsr benchmark --model yolov7-tiny --untrained yolov7 \
 		--out out/bench-backends
 
+bench-node: environment
+	@$(IN_ENVIRONMENT) python -m tsr_ros.benchmark.node_overhead --out out/bench-node/node.json
+
 test: environment-test lint
 	@$(IN_ENVIRONMENT) python -m pytest $(ARGS)
 

@@ -28,7 +28,7 @@ from vision_msgs.msg import Detection2DArray
 ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = '/under_test'
 NODE = NAMESPACE + '/detector_node'
-PATIENCE = 60.0  # seconds; only a broken node uses them up
+PATIENCE = 120.0  # seconds; only a broken node uses them up
 FAILS_AT = 200  # the blue of the first pixel from which on the hostile model fails
 
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
