@@ -4,6 +4,7 @@
 
 import hashlib
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import pytest
@@ -12,8 +13,10 @@ from helpers import LABELS, square_image
 
 from tsr_ros.backends.detector import load_detector
 from tsr_ros.backends.manifest import Manifest
+from tsr_ros.backends.weights import read_network
 from tsr_ros.cli import main
 from tsr_ros.export import targets
+from tsr_ros.export.model_folder import ModelFolder
 
 
 @pytest.fixture(scope='module')
@@ -128,6 +131,22 @@ def test_files_of_other_weights_leave_the_manifest_and_other_models_stay(
     assert manifest.model('mine').licence == 'MIT'
     assert manifest.model('small') == Manifest.read(small_models).model('small')._replace(
         folder=str(models))
+
+
+def test_two_at_once_both_end_in_the_manifest(small_models, tmp_path):
+    network = read_network(str(small_models / 'small' / 'weights.safetensors'))
+    folders = [ModelFolder(tmp_path / name) for name in ('one', 'two')]
+
+    def fill(folder):
+        folder.open(small_models / 'small' / 'weights.safetensors', network)
+        for precision in 'fp32', 'fp16', 'int8':
+            (folder.path / precision).write_text(precision)
+            folder.put('onnx', precision, folder.path / precision)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(fill, folders))
+    for folder in folders:
+        assert len(files(folder.path)) == 4
 
 
 @pytest.mark.parametrize(('words', 'message'), [
