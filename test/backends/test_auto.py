@@ -14,7 +14,7 @@ from tsr_ros.backends.base import BackendError
 from tsr_ros.backends.build_cache import BuildCache
 from tsr_ros.backends.detector import load_detector
 from tsr_ros.backends.factory import BackendStatus
-from tsr_ros.backends.measure import measure
+from tsr_ros.backends.measure import HUNG, measure, median_ms
 
 IMAGE = square_image([(20, 30, 16, 0)])
 
@@ -96,6 +96,39 @@ def test_it_measures_once(computer):
     assert len(computer.measured) == 4
     chosen(computer({**times, ('tflite', 'fp32'): 9.0}))
     assert len(computer.measured) == 7
+
+
+def test_one_that_did_not_answer_is_measured_again(computer, monkeypatch):
+    backend = computer({('onnxruntime', 'fp32'): 5.0, ('openvino', 'fp32'): 4.0})
+    hung = {'openvino': {'fp32': (None, HUNG)}, 'onnxruntime': {'fp32': (5.0, '')}}
+    for _ in range(2):
+        monkeypatch.setattr(auto, 'measure', lambda name, *rest: computer.measured.append(name)
+                            or dict.fromkeys(rest[0], hung[name]['fp32']))
+        assert chosen(backend) == ('onnxruntime', 'fp32')
+    assert len(computer.measured) == 4
+
+
+class Slow:
+    """A backend that takes so many seconds by a clock that nobody else uses."""
+
+    input_shape = (1, 96, 160, 3)
+
+    def __init__(self, monkeypatch, seconds):
+        self.now, self.seconds, self.runs = 100.0, seconds, 0
+        monkeypatch.setattr('tsr_ros.backends.measure.time.perf_counter', lambda: self.now)
+
+    def infer(self, images):
+        assert (images.shape, images.dtype) == (self.input_shape, np.uint8)
+        self.now += self.seconds
+        self.runs += 1
+
+
+@pytest.mark.parametrize(('seconds', 'runs'), [
+    (0.001, 50), (0.0625, 8), (0.5, 3), (1.25, 3), (2.0, 2), (4.0, 1), (60.0, 1)])
+def test_slow_networks_are_run_less_often(monkeypatch, seconds, runs):
+    slow = Slow(monkeypatch, seconds)
+    assert median_ms(slow) == pytest.approx(seconds * 1e3)
+    assert slow.runs == runs + 1  # one to warm up
 
 
 @pytest.mark.parametrize('change', ['computer', 'version'])
@@ -185,7 +218,7 @@ def test_a_backend_is_measured_in_a_process_of_its_own(small_models):
 
 @pytest.mark.parametrize(('script', 'why'), [
     ('exit 1', 'its process ended early'), ('kill -SEGV $$', 'its process ended early'),
-    ('echo hello; echo 3; exec sleep 1000', 'it did not answer for 0 s'),
+    ('echo hello; echo 3; exec sleep 1000', 'it did not answer in time'),
 ])
 def test_a_process_that_ends_early_or_says_nothing(monkeypatch, tmp_path, script, why):
     from tsr_ros.backends import measure as module

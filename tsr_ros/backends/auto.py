@@ -10,7 +10,7 @@ from .build_cache import BuildCache, cache_folder
 from .delegating import DelegatingBackend
 from .factory import backend_class, backend_status, create_backend
 from .manifest import MAX_LOSS, Manifest, default_models_dir, find_model_file, is_own_file
-from .measure import measure
+from .measure import HUNG, measure
 from .nvidia_driver import find_gpu
 
 # of mAP at IoU 0.5, what fp16 and bf16 may cost where the manifest has no score of theirs
@@ -99,6 +99,8 @@ class AutoBackend(DelegatingBackend):
             'measurements.json', key, measure_all,
             lambda: self.progress('waiting for another process that measures'))
         measured = json.loads(content.decode())
+        if any(HUNG in times[1] for by in measured.values() for times in by.values()):
+            cache.remove('measurements.json', key)  # perhaps the computer was only busy
         return {c: tuple(measured[c.backend][c.precision]) for c in candidates}, origin
 
     def _reason(self):
