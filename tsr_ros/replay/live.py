@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -133,7 +134,7 @@ def replay_live(source: Source, options: DetectorOptions | None = None, rate: fl
     with tempfile.TemporaryDirectory(prefix='tsr_replay_') as folder, _signals_interrupt(), \
             _observer() as (observer, executor):
         with _detector(options, image_transport, Path(folder)) as detector:
-            _wait_for_detector(observer, executor, detector, image_transport)
+            _wait_for_detector(observer, executor, detector, image_transport, progress)
             with _player(source, rate, image_transport, Path(folder)) as player:
                 _watch(observer, executor, detector, player, source.count, progress)
             _wait_until_settled(observer, executor, detector)
@@ -189,9 +190,10 @@ def _player(source: Source, rate: float, image_transport: str, folder: Path) -> 
 
 
 def _wait_for_detector(observer: Observer, executor: SingleThreadedExecutor,
-                       detector: NodeProcess, image_transport: str) -> None:
+                       detector: NodeProcess, image_transport: str, progress: bool) -> None:
     topic = IMAGE_TOPIC + ('/compressed' if image_transport == 'compressed' else '')
-    deadline = time.monotonic() + START_TIMEOUT_S
+    start = time.monotonic()
+    deadline, next_word = start + START_TIMEOUT_S, start + 10.0
     node = observer.node
     while not (observer.labels and observer.counts and node.count_subscribers(topic)):
         executor.spin_once(timeout_sec=0.05)
@@ -200,6 +202,10 @@ def _wait_for_detector(observer: Observer, executor: SingleThreadedExecutor,
                             + detector.last_lines())
         if observer.error and observer.detector.get('state') == 'unconfigured':
             raise LiveError(f'the detector did not start: {observer.error}')
+        if progress and time.monotonic() > next_word:
+            print(f'the detector is loading its model, {next_word - start:.0f} s so far',
+                  file=sys.stderr, flush=True)
+            next_word += 10.0
     for name, most in ((topic, 0), ('/clock', 0), ('/detector_node/detections', 1)):
         if node.count_publishers(name) > most:
             raise LiveError(f'somebody else publishes on {name}, and the results would be mixed '
