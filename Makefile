@@ -5,6 +5,7 @@
 # make test [ARGS=test/vision]                               everything that must hold
 # make lint                                                  the checks of style alone
 # make bench-backends                                        time every runtime on this computer
+# make bench-node                                            time what the node adds to the network
 # make bench-training DATA=DIR [CONFIG=FILE]                 time loading and augmenting of images
 # make clean                                                 remove what was set up and made
 #
@@ -21,10 +22,10 @@ SET_UP = $(or $(PYTHON),$(error Python is missing. Install it: sudo apt install 
 ON_ROBOT := tsr_ros/vision tsr_ros/backends tsr_ros/tracking tsr_ros/nodes \
 	$(addprefix tsr_ros/cli/,__init__.py computer.py doctor.py engine.py models.py) setup.py
 
-.PHONY: help environment environment-test demo test lint bench-backends bench-training clean
+.PHONY: help environment environment-test demo test lint bench-backends bench-node bench-training clean
 
 help:
-	@sed -n '4,11s/^# \{0,1\}//p' Makefile
+	@sed -n '4,12s/^# \{0,1\}//p' Makefile
 
 environment:
 	@$(SET_UP)

@@ -144,6 +144,17 @@ def test_images_that_are_too_old(detector):
     assert_still_detects(detector)
 
 
+def test_answers_that_take_too_long(detector):
+    with detector.parameters(diagnostics__max_allowed_processing_time_ms=0.1):
+        detector.ask(detector.image(PICTURE))
+        detector.wait_for_status('latency', WARN, 'processing takes')
+        with detector.parameters(diagnostics__max_acceptable_consecutive_delay_ms=0.1):
+            detector.ask(detector.image(PICTURE))
+            detector.wait_for_status('latency', ERROR, 'allowed are 0.1, for')
+    detector.ask(detector.image(PICTURE))
+    detector.wait_for_status('latency', OK)
+
+
 def test_a_publisher_whose_policies_do_not_fit(detector):
     with detector.configured(image_transport='compressed'):
         publisher = detector.node.create_publisher(

@@ -158,12 +158,16 @@ def declare(node) -> None:
         node.declare_parameter(setting.name, setting.default, _descriptor(setting))
 
 
+def _class_threshold(label):
+    return _setting(CLASS_CONFIDENCE + label, 0.0, ALWAYS,
+                    'Threshold for this class alone. 0: confidence_threshold holds.',
+                    limits=(0.0, 1.0))
+
+
 def declare_class_thresholds(node, labels: Sequence[str]) -> None:
     """Declare one threshold per class, now that the model has said which classes there are."""
     for label in labels:
-        setting = _setting(CLASS_CONFIDENCE + label, 0.0, ALWAYS,
-                           'Threshold for this class alone. 0: confidence_threshold holds.',
-                           limits=(0.0, 1.0))
+        setting = _class_threshold(label)
         if not node.has_parameter(setting.name):
             node.declare_parameter(setting.name, setting.default, _descriptor(setting))
 
@@ -181,6 +185,27 @@ def warn_of_unknown(node) -> None:
                      if not node.has_parameter(name) and not name.startswith('qos_overrides.'))
     if unknown:
         node.get_logger().warn('There are no such parameters: {}'.format(', '.join(unknown)))
+
+
+def table() -> str:
+    """Return the parameters as a table in Markdown, for docs/node.md."""
+    lines = ['| parameter | default | can be | can be changed | |', '|---|---|---|---|---|']
+    for setting in SETTINGS + (_class_threshold('<label>'),):
+        default = setting.default
+        if isinstance(default, bool):
+            default = str(default).lower()
+        elif isinstance(default, float):
+            default = '{:g}'.format(default)
+            default += '' if '.' in default or 'e' in default else '.0'
+        allowed = ''
+        if setting.choices:
+            allowed = ', '.join(setting.choices)
+        elif setting.limits:
+            allowed = '{:g} to {:g}'.format(*setting.limits)
+        lines.append('| `{}` | {} | {} | {} | {} |'.format(
+            setting.name, '`{}`'.format(default) if default != '' else 'empty', allowed,
+            setting.changeable, setting.description))
+    return '\n'.join(lines)
 
 
 def check(parameters, state: str) -> SetParametersResult:
