@@ -116,7 +116,8 @@ def try_backend(name, model, models_dir):
         found['version'] = backend_class(name).version()
         if not model:
             raise ModelFileError('there is no model to run')
-        with create_backend(name, model, models_dir=models_dir) as backend:
+        # whether it runs is asked, not how fast
+        with create_backend(name, model, models_dir=models_dir, threads=1) as backend:
             backend.load()
             backend.warm_up(runs=1)
             info = backend.describe()
