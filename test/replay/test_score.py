@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tsr_ros.evaluation.ground_truth import GroundTruth
+from tsr_ros.nodes.parameters import SETTINGS
 from tsr_ros.replay.run import Answer, Run, in_labels_of
-from tsr_ros.replay.score import passing_ns, score_run
+from tsr_ros.replay.score import TRACKING, passing_ns, score_run
 from tsr_ros.vision.detections import Detections
 
 LABELS = ('red', 'green')
@@ -99,6 +100,11 @@ def test_frames_without_ground_truth_are_not_judged():
     score = score_run(make_run(([(ELSEWHERE, 0.9, 0)], None), ([], NOTHING)))
     assert score.false_alarms == 0
     assert score.minutes == pytest.approx(0.1 / 60)
+
+
+def test_signs_are_confirmed_as_by_the_node():
+    defaults = {setting.name: setting.default for setting in SETTINGS}
+    assert {name: defaults[f'tracking.{name}'] for name in TRACKING} == TRACKING
 
 
 @pytest.mark.parametrize(('stamps_s', 'ahead_m', 'passed_s'), [

@@ -17,6 +17,8 @@ from tsr_ros.replay.run import Run
 from tsr_ros.tracking.sign_track import SignTrack
 from tsr_ros.tracking.sign_tracker import SignTracker
 
+# when the node confirms a sign and when it forgets it: its parameters' defaults
+TRACKING = {'confirm_hits': 3, 'confirm_window': 5, 'timeout': 1.0}
 _NEWEST = 5          # last sights of a sign that say how fast it comes nearer
 _STANDING_M_S = 0.1  # slower than this, a sign is never passed
 
@@ -95,7 +97,7 @@ def score_run(run: Run, tracker: SignTracker | None = None) -> RunScore:
     Judge a run whose source has ground truth.
 
     A detection is right if it overlaps an object of its class by half (intersection over union).
-    A sign is confirmed by the rules that the node has: those of the tracker.
+    A sign is confirmed by the tracker's rules; left out, they are the node's defaults.
     """
     results = image_results(run)
     answers = [answer for answer in run.answers
@@ -104,7 +106,7 @@ def score_run(run: Run, tracker: SignTracker | None = None) -> RunScore:
     mistakes = find_mistakes(matches, run.confidence)
     scores = score_matches(matches, run.labels, len(results), run.confidence)
 
-    confirmed, tracks = _follow(run, tracker or SignTracker())
+    confirmed, tracks = _follow(run, tracker or SignTracker(**TRACKING))
     objects = matches.objects
     # (frame, track id): whether the detection that hit it belongs to a confirmed sign
     found: dict[tuple[int, str], bool] = {}
