@@ -17,11 +17,12 @@ from tsr_ros.training.records import LOSS_PARTS, Record, read_records
 CURVES = (*LOSS_PARTS[:4], 'learning_rate', 'map50')
 
 
-def read_run(folder: Path) -> tuple[TrainingConfig, list[Record]]:
-    """Return the settings and the records of a run."""
-    for name in ('config.yaml', 'results.csv'):
-        if not (folder / name).exists():
-            raise DataError(f'{folder}: no {name}: not the folder of a run that ended an epoch')
+def read_run(folder: Path) -> tuple[TrainingConfig | None, list[Record]]:
+    """Return the settings of a run, None where it has none written down, and its records."""
+    if not (folder / 'results.csv').exists():
+        raise DataError(f'{folder}: no results.csv: not the folder of a run that ended an epoch')
+    if not (folder / 'config.yaml').exists():
+        return None, read_records(folder / 'results.csv')
     return read_config(folder / 'config.yaml'), read_records(folder / 'results.csv')
 
 
@@ -38,15 +39,16 @@ def write_report(folders: Sequence[Path], page: Path) -> str:
     return as_text([columns, *cells])
 
 
-def summary(name: str, config: TrainingConfig, records: Sequence[Record]) -> dict[str, str]:
+def summary(
+    name: str, config: TrainingConfig | None, records: Sequence[Record]
+) -> dict[str, str]:
     """Return a run's row of the table: its settings, and its scores at the best epoch."""
-    row = {
-        'run': name,
-        'network': config.architecture,
-        'epochs': f'{len(records)} of {config.epochs}',
-        'batch': '/'.join(str(stage.batch) for stage in config.stages),
-        'size': '/'.join(str(stage.size) for stage in config.stages),
-    }
+    row = {'run': name}
+    if config:
+        row['network'] = config.architecture
+        row['batch'] = '/'.join(str(stage.batch) for stage in config.stages)
+        row['size'] = '/'.join(str(stage.size) for stage in config.stages)
+    row['epochs'] = str(len(records)) + (f' of {config.epochs}' if config else '')
     if records:
         row['minutes'] = f'{records[-1]["minutes"]:.1f}'
         row['images/s'] = f'{sum(r["images_per_s"] for r in records) / len(records):.1f}'
@@ -55,9 +57,11 @@ def summary(name: str, config: TrainingConfig, records: Sequence[Record]) -> dic
     if scored:
         best = max(scored, key=lambda record: record['map50'])
         row['best mAP@0.5'], row['at epoch'] = f'{best["map50"]:.4f}', f'{best["epoch"]:g}'
-        for label in config.labels:
-            if f'ap50_{label}' in best:
-                row[label] = f'{best[f"ap50_{label}"]:.3f}'
+        row |= {
+            key.removeprefix('ap50_'): f'{value:.3f}'
+            for key, value in best.items()
+            if key.startswith('ap50_')
+        }
     return row
 
 
@@ -69,7 +73,7 @@ def as_text(cells: Sequence[Sequence[str]]) -> str:
     )
 
 
-def draw_curves(runs: dict[str, tuple[TrainingConfig, list[Record]]]) -> Any:
+def draw_curves(runs: dict[str, tuple[TrainingConfig | None, list[Record]]]) -> Any:
     """Return a Matplotlib figure of learning curves over the epochs."""
     figure, axes = new_figure(11, 6.5, nrows=2, ncols=3)
     for axis, name in zip(axes.flat, CURVES):

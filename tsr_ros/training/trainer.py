@@ -188,6 +188,7 @@ class Trainer:
                 samples.epoch, batches.first = self.epoch, self.batch
                 if not self.train_epoch(loader, batches, stage, interruption):
                     self.save()
+                    self.folder.close()
                     return False
                 self.end_epoch()
         self.folder.close()
