@@ -133,6 +133,17 @@ def test_files_of_other_weights_leave_the_manifest_and_other_models_stay(
         folder=str(models))
 
 
+@pytest.mark.parametrize(('formats', 'precisions', 'names'), [
+    ([], ['fp32'], []),
+    (['onnx'], ['fp32'], ['fp32.onnx']),
+    (['onnx', 'tflite'], ['int8', 'fp16'], ['fp16.onnx', 'int8.onnx', 'int8.tflite']),
+    (['openvino', 'onnxruntime'], ['fp32', 'int8'], ['fp32.onnx', 'int8.onnx']),
+    (['tensorrt'], ['fp32', 'int8'], ['fp32.onnx', 'int8-tensorrt.onnx']),
+])
+def test_the_files_for_formats_and_backends(formats, precisions, names):
+    assert [t.file_name for t in targets.choose_targets(formats, precisions)] == names
+
+
 def test_two_at_once_both_end_in_the_manifest(small_models, tmp_path):
     network = read_network(str(small_models / 'small' / 'weights.safetensors'))
     folders = [ModelFolder(tmp_path / name) for name in ('one', 'two')]
@@ -150,7 +161,7 @@ def test_two_at_once_both_end_in_the_manifest(small_models, tmp_path):
 
 
 @pytest.mark.parametrize(('words', 'message'), [
-    (('--to', 'doc'), "no format 'doc'; there are onnx, onnx-tensorrt, tflite"),
+    (('--to', 'doc'), "no format 'doc'; there are onnx, onnx-tensorrt, onnxr"),
     (('--precision', 'fp4'), "no precision 'fp4'"),
     (('--to', 'tflite', '--precision', 'fp16'), 'tflite has no fp16 file'),
     (('--precision', 'int8'), 'int8 is calibrated on images'),

@@ -26,7 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, metavar='MODELS/NAME',
                         help="the model's folder; MODELS/manifest.yaml is written")
     parser.add_argument('--to', default='onnx', metavar='FORMATS',
-                        help='onnx, onnx-tensorrt, tflite, with commas (default: %(default)s)')
+                        help='onnx, onnx-tensorrt, tflite, or backends that read them, with '
+                             'commas (default: %(default)s)')
     parser.add_argument('--precision', default='fp32', metavar='PRECISIONS',
                         help='fp32, fp16, int8, with commas (default: %(default)s)')
     parser.add_argument('--calibration', type=Path, metavar='DIR',

@@ -10,9 +10,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tsr_ros.backends.base import BackendMissing
+from tsr_ros.backends.base import BackendMissing, DeviceError
 from tsr_ros.backends.detector import load_detector
-from tsr_ros.backends.factory import backend_class
+from tsr_ros.backends.factory import backend_status
 from tsr_ros.backends.weights import read_network
 from tsr_ros.evaluation.metrics import score
 from tsr_ros.evaluation.run import read_labelled_images, run_detector
@@ -29,7 +29,7 @@ def score_files(folder: ModelFolder, targets: Sequence[Target], data: Path, spli
     Write mAP on labelled images into the manifest, for each file on each backend that reads it.
 
     A file's `map50` is the least of its backends; `map50_fp32` that of the same weights in fp32.
-    What was measured on the same images before is kept. A backend that is not installed is left
+    What was measured on the same images before is kept. A backend that cannot run here is left
     out, which is said.
 
     :raises DataError: for what is missing or wrong in the data
@@ -84,17 +84,21 @@ class _Judge:
             **{f'map50_{backend}': result['map50'] for backend, result in found.items()}})
 
     def measure(self, backend: str, precision: str) -> dict[str, float] | None:
-        """Return mAP on a backend; None where it is not installed."""
+        """Return mAP on a backend; None where it cannot run."""
         if (backend, precision) in self.measured:
             return self.measured[backend, precision]
-        try:
-            backend_class(backend).version()
-        except BackendMissing as error:
-            self.say(f'not measured on {backend}: {error}')
+        problem = backend_status()[backend].problem
+        if problem:
+            self.say(f'not measured on {backend}: {problem}')
             return None
         self.say(f'measuring {precision} on {backend}')
-        with load_detector(self.folder.name, backend, precision, threads=self.threads,
-                           models_dir=str(self.folder.models)) as detector:
+        try:
+            detector = load_detector(self.folder.name, backend, precision, threads=self.threads,
+                                     models_dir=str(self.folder.models))
+        except DeviceError as error:
+            self.say(f'not measured on {backend}: {error}')
+            return None
+        with detector:
             overall = score(run_detector(detector, self.items), detector.labels).overall
         result = {'map50': round(overall.ap50, 5), 'map50_95': round(overall.ap50_95, 5)}
         self.measured[backend, precision] = result

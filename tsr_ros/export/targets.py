@@ -25,7 +25,7 @@ class Target(NamedTuple):
     precision: str
     file_name: str
     write: Callable[[Network, Path, Inputs, tuple[str, ...]], None]
-    backends: tuple[str, ...]  # that its scores are measured on
+    backends: tuple[str, ...]  # that read it
     packages: tuple[str, ...]  # whose version shapes the file
     reads: tuple[str, ...] = ()  # further files of the folder that this one needs
 
@@ -59,13 +59,14 @@ def _write_tflite(network: Network, path: Path, inputs: Inputs | None = None,
         temporary.write_bytes(build_tflite(network, ranges, keep_float))
 
 
+_TENSORRT = ('tensorrt', 'tensorrt_rtx')
 TARGETS = (
     Target('onnx', 'fp32', 'fp32.onnx',
            lambda network, path, inputs, keep: _write_onnx(network, path, 'fp32'),
-           ('onnxruntime', 'openvino'), ('onnx',), (WEIGHTS,)),
+           ('onnxruntime', 'openvino', *_TENSORRT), ('onnx',), (WEIGHTS,)),
     Target('onnx', 'fp16', 'fp16.onnx',
            lambda network, path, inputs, keep: _write_onnx(network, path, 'fp16'),
-           (), ('onnx',), (WEIGHTS,)),
+           ('onnxruntime', 'openvino', *_TENSORRT), ('onnx',), (WEIGHTS,)),
     Target('onnx', 'int8', 'int8.onnx',
            lambda network, path, inputs, keep: _write_onnx_int8(network, path, inputs, keep,
                                                                 False),
@@ -73,7 +74,7 @@ TARGETS = (
     Target('onnx-tensorrt', 'int8', 'int8-tensorrt.onnx',
            lambda network, path, inputs, keep: _write_onnx_int8(network, path, inputs, keep,
                                                                 True),
-           (), ('onnx', 'onnxruntime')),
+           _TENSORRT, ('onnx', 'onnxruntime')),
     Target('tflite', 'fp32', 'fp32.tflite',
            lambda network, path, inputs, keep: _write_tflite(network, path),
            ('tflite',), ('ai-edge-litert',)),
@@ -84,20 +85,24 @@ TARGETS = (
 
 def choose_targets(formats: Iterable[str], precisions: Iterable[str]) -> list[Target]:
     """
-    Return the targets of these formats and precisions.
+    Return the targets of these formats, or that these backends read, and precisions.
 
     :raises ValueError: for a format or precision that is not there, or one that gives nothing
     """
-    for kind, wanted, known in (
-            ('format', formats, {target.format for target in TARGETS}),
-            ('precision', precisions, {target.precision for target in TARGETS})):
-        for name in wanted:
-            if name not in known:
-                raise ValueError(f'there is no {kind} {name!r}; there are '
-                                 f'{", ".join(sorted(known))}')
-    chosen = [target for target in TARGETS
-              if target.format in formats and target.precision in precisions]
+    precisions = list(precisions)
+    known = {target.precision for target in TARGETS}
+    for name in precisions:
+        if name not in known:
+            raise ValueError(f'there is no precision {name!r}; there are '
+                             f'{", ".join(sorted(known))}')
+    known = {name for target in TARGETS for name in (target.format, *target.backends)}
+    chosen = set()
     for name in formats:
-        if all(target.format != name for target in chosen):
+        if name not in known:
+            raise ValueError(f'there is no format {name!r}; there are {", ".join(sorted(known))}')
+        found = [target for target in TARGETS if target.precision in precisions
+                 and name in (target.format, *target.backends)]
+        if not found:
             raise ValueError(f'{name} has no {" or ".join(precisions)} file')
-    return chosen
+        chosen.update(found)
+    return [target for target in TARGETS if target in chosen]
