@@ -13,6 +13,7 @@ from tqdm import tqdm
 from tsr_ros.backends.base import BackendMissing, DeviceError
 from tsr_ros.backends.detector import load_detector
 from tsr_ros.backends.factory import backend_status
+from tsr_ros.backends.manifest import file_sha256
 from tsr_ros.backends.weights import read_network
 from tsr_ros.evaluation.metrics import score
 from tsr_ros.evaluation.run import read_labelled_images, run_detector
@@ -56,6 +57,7 @@ class _Judge:
         labels = read_network(str(folder.path / WEIGHTS)).labels
         self.items = read_labelled_images(data, split, labels)
         self.where = {'data': data.resolve().name, 'split': split, 'images': len(self.items)}
+        self.weights_sha256 = file_sha256(folder.path / WEIGHTS)
         self.measured: dict[tuple[str, str], dict[str, float]] = {}
 
     def reference(self) -> dict[str, Any]:
@@ -110,12 +112,13 @@ class _Judge:
         return scores if scores.items() >= self.where.items() else None
 
     def write(self, format_: str, precision: str, scores: dict[str, Any]) -> dict[str, Any]:
-        """Write a file's scores into the manifest and return them."""
+        """Write a file's scores into the manifest, unless it was replaced, and return them."""
         scores = {**scores, **self.where}
 
         def change(entry: dict[str, Any]) -> None:
             for file in entry['files']:
-                if (file['format'], file['precision']) == (format_, precision):
+                if (file['format'], file['precision']) == (format_, precision) and (
+                        file['weights_sha256'] == self.weights_sha256):
                     file['scores'] = scores
 
         self.folder.edit(change)
