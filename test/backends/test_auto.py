@@ -108,6 +108,12 @@ def test_one_that_did_not_answer_is_measured_again(computer, monkeypatch):
     assert len(computer.measured) == 4
 
 
+def test_tensorrt_is_among_those_to_choose_from(monkeypatch, small_models):
+    monkeypatch.setattr(auto, 'backend_status', lambda: {'tensorrt': BackendStatus('10', '')})
+    assert [(candidate.precision, candidate.loss) for candidate in find_candidates(
+        'small', models_dir=small_models)] == [('fp32', 0.0), ('fp16', auto.ROUNDING_LOSS)]
+
+
 class Slow:
     """A backend that takes so many seconds by a clock that nobody else uses."""
 

@@ -163,6 +163,13 @@ def test_the_file_that_suits(small_models, files, precision, expected):
         assert find_model_file(entry, ('openvino', 'onnx'), precision).path == expected
 
 
+def test_one_format_may_be_named_alone(small_models):
+    entry = Manifest.read(small_models).model('small')
+    assert find_model_file(entry, 'onnx') == find_model_file(entry, ('onnx',))
+    with pytest.raises(ModelFileError, match='file of format openvino; it has'):
+        find_model_file(entry, 'openvino')
+
+
 def test_the_models_of_an_installed_package_are_found(tmp_path, monkeypatch):
     module = tmp_path / 'lib' / 'python3' / 'tsr_ros' / 'backends' / 'manifest.py'
     monkeypatch.setattr(manifest, '__file__', str(module))

@@ -125,9 +125,11 @@ def find_model_file(model, formats, precision='auto'):
     """
     Return the FileEntry of a ModelEntry that suits a backend.
 
-    Formats are tried in order. Precision int8 needs an int8 file; fp32, fp16 and bf16 are made
-    of the fp32 one; 'auto' takes int8 where its measured loss of mAP is at most MAX_LOSS.
+    `formats` is one or several, tried in order. Precision int8 needs an int8 file; fp32, fp16
+    and bf16 are made of the fp32 one; 'auto' takes int8 where its measured loss of mAP is at
+    most MAX_LOSS.
     """
+    formats = (formats,) if isinstance(formats, str) else tuple(formats)
     stored = {
         'auto': ('int8', 'fp32'), 'int8': ('int8',), 'fp16': ('fp16', 'fp32'),
     }.get(precision, ('fp32',))
