@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tsr_ros.backends.base import BackendError
-from tsr_ros.backends.factory import backend_class, backend_status
+from tsr_ros.backends.factory import BACKENDS, backend_class, backend_status
 from tsr_ros.backends.manifest import Manifest, find_model_file
+from tsr_ros.backends.nvidia_driver import has_nvidia_driver
 from tsr_ros.benchmark.worker import NAIVE, Case
 
-_ORDER = ('fp32', 'bf16', 'fp16', 'int8')
-_ON_ACCELERATORS = ('fp16',)  # on a CPU it is no faster, and mostly not there
+PRECISIONS = ('fp32', 'bf16', 'fp16', 'int8')
 
 
 def find_cases(models_dir: str, models: Sequence[str], backends: Sequence[str] = (),
@@ -24,8 +24,15 @@ def find_cases(models_dir: str, models: Sequence[str], backends: Sequence[str] =
     :param models: names in the manifest; none: all
     :param backends: their names, `naive` among them; none: all that are installed
     :param precisions: none: all that a backend has, fp16 on accelerators only
+    :raises ValueError: for a backend or precision that does not exist
     """
+    for name, known in [(name, (*BACKENDS, NAIVE)) for name in backends] + [
+            (name, PRECISIONS) for name in precisions]:
+        if name not in known:
+            raise ValueError(f'there is no {name!r}; there are {", ".join(known)}')
     manifest = Manifest.read(models_dir)
+    with_fp16 = 'fp16' in precisions or device not in ('auto', 'cpu') or (
+        device == 'auto' and has_nvidia_driver())
     left_out = {}
     installed = []
     for name, status in backend_status().items():
@@ -33,7 +40,7 @@ def find_cases(models_dir: str, models: Sequence[str], backends: Sequence[str] =
             continue
         if status.problem:
             left_out[name] = status.problem
-        elif name != 'auto':
+        else:
             installed.append(name)
     cases = []
     for model in models or manifest.models:
@@ -42,13 +49,13 @@ def find_cases(models_dir: str, models: Sequence[str], backends: Sequence[str] =
             cases.append(Case(NAIVE, 'fp32', model, models_dir, 1, threads))
         for name in installed:
             cls = backend_class(name)
-            for precision in sorted(cls.precisions, key=_ORDER.index):
+            for precision in sorted(cls.precisions, key=PRECISIONS.index):
                 if precisions and precision not in precisions:
                     continue
-                if not precisions and precision in _ON_ACCELERATORS and device in ('auto', 'cpu'):
+                if precision == 'fp16' and not with_fp16:  # on a CPU mostly not there
                     continue
                 try:
-                    find_model_file(entry, cls.formats, precision)
+                    find_model_file(entry, *cls.file_choices(precision)[-1])
                 except BackendError as error:
                     left_out[f'{model} {name} {precision}'] = str(error)
                     continue

@@ -45,6 +45,7 @@ def _recorded() -> np.ndarray | None:
         if path.is_dir() and is_bag(path):
             with BagReader(path) as bag:
                 frames = list(bag.frames())
+            if frames:
                 return frames[len(frames) // 2].bgr()
     return None
 

@@ -45,7 +45,7 @@ def measure_peaks(threads: int = 0) -> dict[str, Peak]:
     for precision, runtime, prepare in candidates:
         try:
             run = prepare()
-        except ImportError:
+        except (ImportError, RuntimeError):  # not installed, or not in this precision
             continue
         found = Peak(_WORK_GFLOP / _shortest_s(run), runtime)
         if precision not in peaks or found.gflops > peaks[precision].gflops:

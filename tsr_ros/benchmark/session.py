@@ -61,14 +61,22 @@ class Session:
                 try:
                     workers.append(stack.enter_context(Worker(case, self.image)))
                 except CaseError as error:
-                    self.failed[case.title] = str(error)
-                    self.note(f'left out: {error}')
+                    self._leave_out(case, error)
             watched = [_Watched(worker) for worker in workers]
             for number in tqdm(range(self.rounds), 'rounds', disable=not self.progress):
                 # each round begins with another case: no case always follows the same one
-                for k in range(len(watched)):
-                    watched[(k + number) % len(watched)].take_turn(self.runs_each)
+                first = number % max(len(watched), 1)
+                for one in watched[first:] + watched[:first]:
+                    try:
+                        one.take_turn(self.runs_each)
+                    except CaseError as error:
+                        watched.remove(one)
+                        self._leave_out(one.worker.case, error)
             return [one.measurement() for one in watched]
+
+    def _leave_out(self, case: Case, error: CaseError) -> None:
+        self.failed[case.title] = str(error)
+        self.note(f'left out: {error}')
 
 
 class _Watched:

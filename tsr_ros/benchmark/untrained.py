@@ -40,7 +40,7 @@ def make_untrained_model(architecture: str, models_dir: Path, image: np.ndarray,
     pictures.mkdir(exist_ok=True)
     for k in range(_IMAGES):
         cv2.imwrite(str(pictures / f'{k}.png'), np.roll(image, k * 97, axis=1))
-    opened, _ = open_folder(weights, folder, 'Apache-2.0', 'not trained', say=lambda text: None)
+    opened = open_folder(weights, folder, 'Apache-2.0', 'not trained', say=lambda text: None)
     export_files(opened, choose_targets(('onnx', 'tflite'), ('fp32', 'int8')), pictures, _IMAGES,
                  say=lambda text: None)
     return name

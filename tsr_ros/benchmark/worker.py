@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -107,6 +108,7 @@ class Worker:
 
 
 def _work(connection: Connection, case: Case, image: np.ndarray) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: whoever hands out the turns ends them
     start = time.perf_counter()
     try:
         runner = _open(case)
@@ -119,18 +121,19 @@ def _work(connection: Connection, case: Case, image: np.ndarray) -> None:
         'info': runner.info._asdict(), 'model_sha256': runner.sha256,
         'file': Path(runner.path).name, 'file_bytes': Path(runner.path).stat().st_size,
         'input_wh': list(runner.input_wh)})
-    while True:
-        try:
-            count = connection.recv()
-        except EOFError:
-            return
-        cpu, wall = time.process_time(), time.perf_counter()
-        for _ in range(SETTLING_RUNS):
-            runner.run(image)
-        parts = [runner.run(image) for _ in range(count)]
-        columns = [list(column) for column in zip(*parts)]
-        connection.send(Burst(*columns, [sum(part) for part in parts],
-                              time.process_time() - cpu, time.perf_counter() - wall))
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the other side has closed
+        while True:
+            connection.send(_time(runner, image, connection.recv()))
+
+
+def _time(runner: _Runner, image: np.ndarray, count: int) -> Burst:
+    cpu, wall = time.process_time(), time.perf_counter()
+    for _ in range(SETTLING_RUNS):
+        runner.run(image)
+    parts = [runner.run(image) for _ in range(count)]
+    columns = [list(column) for column in zip(*parts)]
+    return Burst(*columns, [sum(part) for part in parts],
+                 time.process_time() - cpu, time.perf_counter() - wall)
 
 
 class _Runner:

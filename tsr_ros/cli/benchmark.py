@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         return _compare(args)
     from tsr_ros.backends.manifest import default_models_dir
     from tsr_ros.benchmark.cases import find_cases
+    from tsr_ros.benchmark.complete import complete_models
     from tsr_ros.benchmark.image import read_benchmark_image
     from tsr_ros.benchmark.peak import measure_peaks
     from tsr_ros.benchmark.report import build_page
@@ -71,10 +72,11 @@ def run(args: argparse.Namespace) -> int:
     choice = (args.backend, args.precision, args.batch or (1,), args.threads, args.device)
     cases, left_out = [], {}
     if args.model or not args.untrained or args.models_dir:
-        cases, left_out = find_cases(args.models_dir or default_models_dir(), args.model, *choice)
+        models = complete_models(args.models_dir or default_models_dir(), args.out / 'models')
+        cases, left_out = find_cases(str(models), args.model, *choice)
     if args.untrained:
         from tsr_ros.benchmark.untrained import make_untrained_model
-        folder = args.out / 'models'
+        folder = args.out / 'untrained'
         names = [make_untrained_model(name, folder, image) for name in args.untrained]
         more, reasons = find_cases(str(folder), names, *choice)
         cases, left_out = cases + more, {**left_out, **reasons}
