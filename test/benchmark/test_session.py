@@ -1,16 +1,19 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import json
+import shutil
 
 import numpy as np
 import pytest
+import yaml
 from helpers import square_image
 
+from tsr_ros.backends.base import BackendInfo
 from tsr_ros.benchmark.cases import find_cases
 from tsr_ros.benchmark.host import Activity
 from tsr_ros.benchmark.report import build_page
 from tsr_ros.benchmark.results import ResultError, read_result, to_csv, to_result
-from tsr_ros.benchmark.session import Session, disturbance
+from tsr_ros.benchmark.session import Measurement, Session, disturbance
 from tsr_ros.benchmark.tables import HEADINGS, case_rows, recommend
 from tsr_ros.benchmark.worker import Burst, Case, CaseError, Worker
 
@@ -53,12 +56,37 @@ def test_the_result_survives_its_file(result, tmp_path):
     assert 'nothing naive fp32' in html
 
 
+@pytest.mark.parametrize(('backend', 'precision', 'map50'), [
+    ('onnxruntime', 'fp32', 0.8), ('openvino', 'fp32', 0.85),
+    ('openvino', 'bf16', None),  # nobody has measured what is made of the file of fp32
+    ('naive', 'fp32', 0.9),
+])
+def test_what_the_manifest_says_of_the_accuracy(small_models, tmp_path, backend, precision, map50):
+    models = tmp_path / 'models'
+    shutil.copytree(small_models, models)
+    content = yaml.safe_load((models / 'manifest.yaml').read_text())
+    files = {file['format']: file for file in content['models']['small']['files']}
+    files['torch']['scores'] = {'map50': 0.9}
+    files['onnx']['scores'] = {'map50': 0.8, 'map50_fp32': 0.9, 'map50_openvino': 0.85}
+    (models / 'manifest.yaml').write_text(yaml.safe_dump(content))
+    file = files['torch' if backend == 'naive' else 'onnx']
+    loaded = {'info': BackendInfo(backend, '1', 'cpu', precision, 1, '')._asdict(),
+              'model_sha256': file['sha256'], 'input_wh': [160, 96], 'load_ms': 1.0,
+              'file': file['path'], 'file_bytes': file['bytes']}
+    measurement = Measurement(
+        Case(backend, precision, 'small', str(models)), loaded,
+        [Burst([1.0], [1.0], [1.0], [3.0], 0.0, 0.0)], 1.0, 0, 0, [], [], None)
+    case, = to_result([measurement], {}, {}, IMAGE)['cases']
+    assert (case['map50'], case['map50_fp32']) == (map50, 0.9)
+
+
 @pytest.mark.parametrize(('text', 'message'), [
     ('', 'not the result of a benchmark'),
     ('[]', 'not the result of a benchmark'),
     ('{"tsr_benchmark": 99}', 'version 99 is not known'),
     ('{"tsr_benchmark": 1, "cases": [{"statistics": {}}]}', 'not the result of a benchmark'),
     ('{"tsr_benchmark": 1, "cases": [], "host": {"cpu": ""}}', 'no processor is named'),
+    ('{"tsr_benchmark": 1, "cases": [], "host": {"cpu": "A", "cpus": 1}}', 'it lacks gpu, time'),
 ])
 def test_other_files_are_refused(tmp_path, text, message):
     path = tmp_path / 'a.json'
@@ -72,6 +100,29 @@ def test_a_worker_that_dies_is_named(small_models):
         worker._process.kill()
         with pytest.raises(CaseError, match='its process ended with status -9'):
             worker.run(1)
+
+
+def test_a_case_that_fails_later_is_named_and_the_others_go_on(small_models, monkeypatch):
+    cases = [Case('onnxruntime', 'fp32', 'small', str(small_models), threads=1),
+             Case('tflite', 'fp32', 'small', str(small_models), threads=1)]
+    turns = []
+    run = Worker.run
+
+    def run_or_die(worker, count):
+        turns.append(worker.case.backend)
+        if len(turns) == 3:  # the second turn of tflite, which begins the second round
+            worker._process.kill()
+        return run(worker, count)
+    monkeypatch.setattr(Worker, 'run', run_or_die)
+    monkeypatch.setattr('tsr_ros.benchmark.session._MOST_DISTURBANCE', float('inf'))
+    said = []
+    session = Session(cases, IMAGE, runs=3, rounds=3, progress=False, note=said.append)
+    measured, = session.measure()
+    assert measured.case == cases[0]
+    assert len(measured.bursts) == 3
+    assert turns == ['onnxruntime', 'tflite', 'tflite', 'onnxruntime', 'onnxruntime']
+    assert list(session.failed) == ['small tflite fp32']
+    assert 'its process ended with status -9' in said[0]
 
 
 def test_the_naive_detector_finds_the_same(tmp_path):
@@ -123,3 +174,21 @@ def test_cases_of_this_computer(small_models):
             'small pytorch bf16'} <= titles
     assert not any('fp16' in title for title in titles)
     assert 'has no int8 file' in left_out['small onnxruntime int8']
+
+
+@pytest.mark.parametrize(('device', 'driver', 'expected'), [
+    ('auto', False, False), ('auto', True, True), ('cpu', True, False), ('cuda:1', False, True)])
+def test_fp16_is_for_accelerators(small_models, monkeypatch, device, driver, expected):
+    monkeypatch.setattr('tsr_ros.benchmark.cases.has_nvidia_driver', lambda: driver)
+    cases, _ = find_cases(str(small_models), ['small'], ['onnxruntime'], device=device)
+    assert ('fp16' in [case.precision for case in cases]) == expected
+
+
+@pytest.mark.parametrize(('backends', 'precisions', 'message'), [
+    (['onxruntime'], [], "there is no 'onxruntime'; there are onnxruntime, .*, naive"),
+    (['auto'], [], "there is no 'auto'"),
+    ([], ['fp31'], "there is no 'fp31'; there are fp32, bf16, fp16, int8"),
+])
+def test_misspelt_names_are_said(small_models, backends, precisions, message):
+    with pytest.raises(ValueError, match=message):
+        find_cases(str(small_models), [], backends, precisions)

@@ -6,8 +6,9 @@ import importlib.util
 import shutil
 from pathlib import Path
 
-from tsr_ros.backends.manifest import Manifest, find_model_file
-from tsr_ros.export.export_model import export_files, open_folder
+from tsr_ros.backends.manifest import Manifest
+from tsr_ros.export.export_model import export_files
+from tsr_ros.export.model_folder import WEIGHTS, ModelFolder
 from tsr_ros.export.targets import choose_targets
 
 
@@ -15,15 +16,15 @@ def complete_models(models_dir: str | Path, folder: Path) -> Path:
     """
     Copy a models folder and add what is not stored because it is made in a second.
 
-    That is TensorFlow Lite in fp32; without its package the copy is left as it is. Returns the
-    copy.
+    That is TensorFlow Lite in fp32; without its package, or for a model that has that file or
+    comes without its weights, nothing is added. Returns the copy.
     """
     shutil.copytree(models_dir, folder, dirs_exist_ok=True)
     if importlib.util.find_spec('ai_edge_litert') is None:
         return folder
-    manifest = Manifest.read(folder)
-    for name, entry in manifest.models.items():
-        weights = folder / find_model_file(entry, ('torch',), 'fp32').path
-        opened = open_folder(weights, folder / name, say=lambda text: None)
-        export_files(opened, choose_targets(('tflite',), ('fp32',)), say=lambda text: None)
+    for name, entry in Manifest.read(folder).models.items():
+        stored = {(file.format, file.precision) for file in entry.files}
+        if ('tflite', 'fp32') not in stored and (folder / name / WEIGHTS).is_file():
+            export_files(ModelFolder(folder / name), choose_targets(('tflite',), ('fp32',)),
+                         say=lambda text: None)
     return folder

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tsr_ros.benchmark.results import ReplayResult
 from tsr_ros.benchmark.study import LATENCIES, MACHINES
 from tsr_ros.benchmark.tables import (
     HEADINGS,
@@ -26,13 +28,8 @@ from tsr_ros.report.plots import COLOURS, new_figure
 _STUDY_MODEL = 'yolov7'  # the study's network
 
 
-def build_page(result: Mapping[str, Any], replays: Sequence[Mapping[str, Any]] = ()) -> Page:
-    """
-    Return the report of one result.
-
-    :param replays: results of `tsr bag replay --json` on this computer, for the rows of night
-        and weather
-    """
+def build_page(result: Mapping[str, Any], replays: Sequence[ReplayResult] = ()) -> Page:
+    """Return the report of one result, with a table of replays where there are any."""
     host = result['host']
     page = Page(result['title'] or 'Which runtime is fastest on this computer?',
                 f'{host["cpu"]}, {host["cpus"]} CPUs, {host["memory_gib"]} GiB'
@@ -94,8 +91,9 @@ def _distributions(cases: Sequence[Mapping[str, Any]]) -> Any:
     cases = sorted(cases, key=lambda case: -case['statistics']['total']['median_ms'])
     figure, axes = new_figure(9, 0.7 + 0.42 * len(cases))
     durations = [case['durations_ms']['total'] for case in cases]
-    boxes = axes.boxplot(durations, orientation='horizontal',
-                         whis=(5, 95), widths=0.6, patch_artist=True,
+    lying = {'orientation': 'horizontal'} if 'orientation' in inspect.signature(
+        axes.boxplot).parameters else {'vert': False}  # before Matplotlib 3.10
+    boxes = axes.boxplot(durations, **lying, whis=(5, 95), widths=0.6, patch_artist=True,
                          flierprops={'marker': '.', 'markersize': 3, 'alpha': 0.5})
     for box in boxes['boxes']:
         box.set_facecolor(COLOURS[5])
@@ -117,15 +115,17 @@ def _accuracy_section(page: Page, result: Mapping[str, Any]) -> None:
         return
     page.heading('Accuracy against latency')
     figure, axes = new_figure(9, 4)
+    shown = {case['model'] for case in cases}
     backends = list(dict.fromkeys(case['backend'] for case in cases))
     for k, backend in enumerate(backends):
         own = [case for case in cases if case['backend'] == backend]
         axes.plot([case['statistics']['total']['median_ms'] for case in own],
                   [100 * case['map50'] for case in own], 'o', color=COLOURS[k], label=backend)
         for case in own:
-            axes.annotate(case['precision'], (case['statistics']['total']['median_ms'],
-                                              100 * case['map50']), (5, 5),
-                          textcoords='offset points', fontsize=8)
+            words = case['precision'] if len(shown) == 1 else (
+                f'{case["model"]} {case["precision"]}')
+            axes.annotate(words, (case['statistics']['total']['median_ms'], 100 * case['map50']),
+                          (5, 5), textcoords='offset points', fontsize=8)
     axes.set_xscale('log')
     axes.xaxis.set_major_formatter(lambda value, _: f'{value:g}')
     axes.xaxis.set_minor_formatter(lambda value, _: f'{value:g}')
@@ -133,16 +133,18 @@ def _accuracy_section(page: Page, result: Mapping[str, Any]) -> None:
     axes.set_ylabel('mAP@0.5, points')
     axes.legend()
     page.plot(figure, 'The best are at the top left. mAP@0.5 as the manifest of the models has '
-                      'it, measured with `tsr evaluate` through the same backend.')
+                      'it, measured by `tsr export --evaluate` through the same backend.')
 
 
 def _study_section(page: Page, result: Mapping[str, Any]) -> None:
+    shown = [model for model in models(result) if model.startswith(_STUDY_MODEL)]
+    if not shown:
+        return
     page.heading("Beside the study's tables")
     page.text('Abouzid et al., "Evaluating YOLOv7 Deployment Performance on Diverse Platforms and '
               'Strategies for Real-time Object Detection", Tables IV to VII: average (lowest to '
               'highest) of one inference with YOLOv7, in milliseconds. Machines: ' + '; '.join(
                   f'{name}: {words}' for name, words in MACHINES.items()) + '.', 'soft')
-    shown = [model for model in models(result) if model.startswith(_STUDY_MODEL)]
     for model in shown:
         page.heading(f'{model} here', 3)
         page.table(study_headings(), study_rows(result, model))
@@ -173,20 +175,20 @@ def _study_bars(result: Mapping[str, Any], model: str, machines: Sequence[str]) 
     axes.set_ylabel('ms (logarithmic)')
     axes.set_xticks(range(len(runtimes)), runtimes)
     axes.grid(axis='x', visible=False)
-    axes.legend(ncols=len(bars))
+    axes.legend(ncol=len(bars))
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * 3)
     return figure
 
 
-def _replay_section(page: Page, replays: Sequence[Mapping[str, Any]]) -> None:
+def _replay_section(page: Page, replays: Sequence[ReplayResult]) -> None:
     page.heading('Night and weather')
-    page.text('The same drive in different light and weather, replayed with its ground truth.')
+    page.text('Recordings replayed with their ground truth (`tsr bag replay`).')
     page.table(
-        ('recording', 'backend', 'precision', 'frames', 'mAP@0.5', 'precision', 'recall'),
-        [(replay['condition'], replay['backend'], replay['precision'], replay['frames'],
-          *(f'{replay[key]:.3f}' for key in ('map50', 'precision_value', 'recall')))
-         for replay in replays], left=2)
+        ('recording', 'condition', 'backend', 'arithmetic', 'frames', 'mAP@0.5', 'precision',
+         'recall'),
+        [(*replay[:5], *('–' if value is None else f'{value:.3f}' for value in replay[5:]))
+         for replay in replays], left=4)
 
 
 def _method_section(page: Page, result: Mapping[str, Any]) -> None:

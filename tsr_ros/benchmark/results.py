@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,7 +87,12 @@ def _case(measurement: Measurement, peaks: Mapping[str, Peak]) -> dict[str, Any]
 
 
 def _model_facts(measurement: Measurement) -> tuple[float | None, dict[str, float | None]]:
-    """Return the network's work in GFLOP and the scores that the manifest has of its file."""
+    """
+    Return the network's work in GFLOP, and what the manifest says of the accuracy.
+
+    A score counts for the precision in which it was measured: bf16 made of a file of fp32 has
+    none.
+    """
     case = measurement.case
     try:
         entry = Manifest.read(case.models_dir or default_models_dir()).model(case.model)
@@ -97,9 +102,11 @@ def _model_facts(measurement: Measurement) -> tuple[float | None, dict[str, floa
     except BackendError:  # the user's own file, of which no manifest tells
         return None, {'map50': None, 'map50_fp32': None}
     sha256 = measurement.loaded['model_sha256']
-    scores = next((file.scores for file in entry.files if file.sha256 == sha256), {})
-    reference = weights.scores.get('map50') or scores.get('map50_fp32')
-    map50 = reference if case.backend == NAIVE else scores.get('map50')
+    scores = next((file.scores for file in entry.files if file.sha256 == sha256
+                   and file.precision == measurement.loaded['info']['precision']), {})
+    reference = weights.scores.get('map50', scores.get('map50_fp32'))
+    map50 = reference if case.backend == NAIVE else scores.get(
+        f'map50_{case.backend}', scores.get('map50'))
     return gflop, {'map50': map50, 'map50_fp32': reference}
 
 
@@ -142,8 +149,45 @@ def read_result(path: str | Path) -> dict[str, Any]:
                 raise ValueError(f'a case without {", ".join(sorted(missing))}')
         if not result['host']['cpu']:
             raise ValueError('no processor is named')
+        missing = ({'cpus', 'gpu'} - set(result['host'])) | ({'time'} - set(result))
+        if missing:
+            raise ValueError(f'it lacks {", ".join(sorted(missing))}')
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, ResultError):
             raise
         raise ResultError(f'{path} is not the result of a benchmark: {error!r}') from None
     return result
+
+
+class ReplayResult(NamedTuple):
+    """One recording replayed with its ground truth: what of it stands beside the latencies."""
+
+    source: str
+    condition: str  # of light and weather
+    backend: str
+    arithmetic: str  # fp32, int8 …
+    frames: int
+    map50: float | None
+    precision: float | None
+    recall: float | None
+
+
+def read_replays(path: str | Path) -> list[ReplayResult]:
+    """
+    Return what a file of `tsr bag replay --json` says; recordings without ground truth are left.
+
+    :raises ResultError: where it is no such file
+    """
+    try:
+        replays = json.loads(Path(path).read_text(encoding='utf-8'))
+        if not isinstance(replays, list):
+            raise TypeError('it is no list of replays')
+        return [ReplayResult(
+            replay['source']['name'], replay['source']['condition'],
+            replay['detector']['backend'], replay['detector']['precision'],
+            replay['frames']['sent'],
+            *(replay['score']['overall'][key] for key in ('ap50', 'precision', 'recall')))
+            for replay in replays if replay['score'] is not None]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ResultError(
+            f'{path} was not written by `tsr bag replay --json`: {error!r}') from None

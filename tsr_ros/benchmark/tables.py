@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tsr_ros.backends.auto import ROUNDING_LOSS
+from tsr_ros.backends.manifest import MAX_LOSS
 from tsr_ros.benchmark.study import BACKENDS, LATENCIES
 from tsr_ros.benchmark.worker import NAIVE
 
-MAX_LOSS = 0.01  # of mAP@0.5: what a recommended precision may cost
 REFERENCE = NAIVE  # ratios are to its case of the same model
 
 
@@ -41,10 +42,19 @@ def models(result: Mapping[str, Any]) -> list[str]:
 
 
 def loss(case: Mapping[str, Any]) -> float | None:
-    """Return what a case loses of fp32's mAP@0.5, or None where one is not known."""
+    """Return what a case loses of fp32's mAP@0.5, or None where nobody has measured it."""
     if case.get('map50') is None or case.get('map50_fp32') is None:
         return None
     return case['map50_fp32'] - case['map50']
+
+
+def _is_good(case: Mapping[str, Any], max_loss: float) -> bool:
+    """Tell, as `backend: auto` does, whether a precision may be deployed."""
+    cost = loss(case)
+    if cost is None:
+        return case['precision'] == 'fp32' or (
+            case['precision'] in ('bf16', 'fp16') and max_loss >= ROUNDING_LOSS)
+    return case['precision'] == 'fp32' or cost <= max_loss
 
 
 HEADINGS = ('backend', 'precision', 'batch', 'lowest', 'average', 'highest', 'median', 'p95',
@@ -102,8 +112,7 @@ def recommend(result: Mapping[str, Any], model: str, max_loss: float = MAX_LOSS)
              and case['backend'] != NAIVE]
     if not cases:
         return f'No backend ran {model} here.'
-    good = [case for case in cases if case['precision'] == 'fp32' or (
-        loss(case) is not None and loss(case) <= max_loss)]
+    good = [case for case in cases if _is_good(case, max_loss)]
     ranked = sorted(good or cases, key=lambda case: case['statistics']['total']['median_ms'])
     best = ranked[0]
     median = best['statistics']['total']['median_ms']
@@ -117,7 +126,11 @@ def recommend(result: Mapping[str, Any], model: str, max_loss: float = MAX_LOSS)
     if best['precision'] != 'fp32' and cost is not None:
         text += (f'; it costs {100 * cost:.1f} points of mAP@0.5' if cost > 0
                  else '; it costs nothing of mAP@0.5')
-    unknown = [case for case in cases if case['precision'] != 'fp32' and loss(case) is None
+    elif best['precision'] != 'fp32':
+        text += (f'; what {best["precision"]} costs of mAP@0.5 was not measured'
+                 + (f', rounding is taken to cost {100 * ROUNDING_LOSS:.1f} points at most'
+                    if best in good else ''))
+    unknown = [case for case in cases if case not in good and loss(case) is None
                and case['statistics']['total']['median_ms'] < median]
     if unknown:
         text += (f'. Faster, but of unknown accuracy: '

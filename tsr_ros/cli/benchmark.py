@@ -8,12 +8,26 @@ import argparse
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tsr_ros.backends.base import BackendError
 
 ERRORS = (BackendError, ValueError, ImportError)
+
+
+def _at_least(least: int, text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text} is no whole number') from None
+    if value < least:
+        raise argparse.ArgumentTypeError(f'{text} is less than {least}')
+    return value
+
+
+_positive = partial(_at_least, 1)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,19 +44,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='folder with manifest.yaml (default: that of the package)')
     parser.add_argument('--untrained', action='append', default=[],
                         choices=('yolov7', 'yolov7-tiny'),
-                        help='also time this network with untrained weights; needs PyTorch')
+                        help='time this network with untrained weights, which takes as long: '
+                             'beside what --model names, else alone; needs PyTorch')
     parser.add_argument('--backend', action='append', default=[], metavar='NAME',
                         help='may be given again; naive is PyTorch without care (default: all)')
     parser.add_argument('--precision', action='append', default=[], metavar='NAME',
                         help='may be given again (default: all, fp16 on accelerators only)')
-    parser.add_argument('--batch', type=int, action='append', default=[], metavar='N',
+    parser.add_argument('--batch', type=_positive, action='append', default=[], metavar='N',
                         help='may be given again (default: 1)')
     parser.add_argument('--device', default='auto', help='as the backend names it')
-    parser.add_argument('--threads', type=int, default=0, metavar='N', help='(default: all)')
-    parser.add_argument('--runs', type=int, default=50, metavar='N',
+    parser.add_argument('--threads', type=partial(_at_least, 0), default=0, metavar='N',
+                        help='on a CPU (default: one for each core)')
+    parser.add_argument('--runs', type=_positive, default=50, metavar='N',
                         help='timed runs of each case (default: %(default)s)')
-    parser.add_argument('--rounds', type=int, default=5, metavar='N',
-                        help='turns that they are spread over (default: %(default)s)')
+    parser.add_argument('--rounds', type=_positive, default=5, metavar='N',
+                        help='turns that they are spread over, 3 at least (default: %(default)s)')
     parser.add_argument('--image', type=Path, metavar='FILE',
                         help='picture to detect in (default: a frame of a recording of the '
                              'package, else a painted one, 1280 x 720)')
@@ -64,11 +80,11 @@ def run(args: argparse.Namespace) -> int:
     from tsr_ros.benchmark.image import read_benchmark_image
     from tsr_ros.benchmark.peak import measure_peaks
     from tsr_ros.benchmark.report import build_page
-    from tsr_ros.benchmark.results import to_csv, to_result
+    from tsr_ros.benchmark.results import read_replays, to_csv, to_result
     from tsr_ros.benchmark.session import Session
 
     image = read_benchmark_image(args.image)
-    replays = [json.loads(path.read_text(encoding='utf-8')) for path in args.replay]
+    replays = [replay for path in args.replay for replay in read_replays(path)]
     choice = (args.backend, args.precision, args.batch or (1,), args.threads, args.device)
     cases, left_out = [], {}
     if args.model or not args.untrained or args.models_dir:
@@ -88,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
     session = Session(cases, image, args.runs, args.rounds,
                       note=lambda text: print(text, file=sys.stderr))
     measurements = session.measure()
+    if not measurements:
+        raise ValueError('nothing could be measured: ' + '; '.join(session.failed.values()))
     result = to_result(measurements, {**left_out, **session.failed}, peaks, image, args.title)
     _print(result)
     _write(args.out / 'benchmark.json', json.dumps(result, indent=1) + '\n')
@@ -114,8 +132,8 @@ def _compare(args: argparse.Namespace) -> int:
     if word != 'compare' or len(files) < 2:
         raise ValueError('give two results or more: tsr benchmark compare A.json B.json')
     results = [read_result(path) for path in files]
-    names = [Path(path).stem if Path(path).stem != 'benchmark' else Path(path).parent.name
-             for path in files]
+    names = [Path(path).stem if Path(path).stem != 'benchmark' else
+             Path(path).resolve().parent.name for path in files]
     headings, rows = compare_rows(results, names)
     print(text_table(headings, rows, left=3))
     print(build_page(results, names).write(args.out / 'compare.html'), file=sys.stderr)
