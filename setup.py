@@ -25,7 +25,6 @@ BACKENDS = {
 PURPOSES = {
     'benchmark': ['onnx'],
     'export': ['onnx', 'onnxruntime', 'flatbuffers'],
-    'replay': ['matplotlib'],
     'render': ['bpy==5.0.1', 'OpenEXR==3.5.3'],
     'tensorboard': ['tensorboardX'],
     'training': ['torch', 'safetensors'],

@@ -19,6 +19,7 @@ _PACKAGES = ('numpy', 'opencv-python-headless', 'opencv-python', 'torch', 'onnxr
              'tensorrt-rtx-cu13')
 _FLAGS = ('avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_int8', 'amx_bf16', 'avx_vnni',
           'asimd', 'asimddp', 'i8mm', 'bf16')
+_POWERCAP = Path('/sys/class/powercap')
 
 
 def describe_host() -> dict[str, Any]:
@@ -90,11 +91,12 @@ def resident_mb(process: str | int = 'self') -> float:
 
 
 def _energy_j() -> float | None:
-    total, found = 0.0, False
-    for file in Path('/sys/class/powercap').glob('intel-rapl:[0-9]/energy_uj'):
-        if text := _read(file).strip():
-            total, found = total + float(text) / 1e6, True
-    return total if found else None
+    # beside the packages there may be a domain of the whole board, which holds them too
+    packages = [zone for zone in _POWERCAP.glob('intel-rapl:*')
+                if _read(zone / 'name').startswith('package')]
+    counters = [float(text) / 1e6 for zone in packages
+                if (text := _read(zone / 'energy_uj').strip())]
+    return sum(counters) if counters else None
 
 
 def _cpu_info() -> dict[str, str]:

@@ -105,7 +105,8 @@ class _Watched:
             self.disturbed += 1
         self.bursts.append(burst)
         if before.energy_j is not None and after.energy_j is not None:
-            self.energies_j.append((after.energy_j - before.energy_j) / (count + SETTLING_RUNS))
+            images = (count + SETTLING_RUNS) * self.worker.case.batch
+            self.energies_j.append((after.energy_j - before.energy_j) / images)
         if (clock := frequency_mhz()) is not None:
             self.frequencies_mhz.append(clock)
         if (temperature := temperature_c()) is not None:

@@ -1,0 +1,44 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+
+from tsr_ros.benchmark import host
+
+
+@pytest.mark.parametrize(('zones', 'expected'), [
+    ({}, None),
+    ({'intel-rapl:0': ('package-0', '2500000')}, 2.5),
+    ({'intel-rapl:0': ('package-0', '2500000'), 'intel-rapl:1': ('package-1', '500000')}, 3.0),
+    # parts of a package, and the whole board, hold what is counted already
+    ({'intel-rapl:0': ('package-0', '2500000'), 'intel-rapl:0:0': ('core', '2000000'),
+      'intel-rapl:1': ('psys', '9000000')}, 2.5),
+    # only root may read it
+    ({'intel-rapl:0': ('package-0', None)}, None),
+])
+def test_energy_of_the_packages(tmp_path, monkeypatch, zones, expected):
+    monkeypatch.setattr(host, '_POWERCAP', tmp_path)
+    for zone, (name, energy_uj) in zones.items():
+        (tmp_path / zone).mkdir()
+        (tmp_path / zone / 'name').write_text(name + '\n')
+        if energy_uj is not None:
+            (tmp_path / zone / 'energy_uj').write_text(energy_uj + '\n')
+    assert host.read_activity().energy_j == expected
+
+
+def test_the_host_in_plain_data():
+    described = host.describe_host()
+    assert json.loads(json.dumps(described)) == described
+    assert described['cpus'] >= 1
+    assert described['memory_gib'] > 0
+    assert described['versions']['numpy']
+
+
+def test_the_counters_go_up():
+    before = host.read_activity()
+    sum(range(10**6))
+    after = host.read_activity()
+    assert after.own_s > before.own_s
+    assert after.busy_s >= before.busy_s > 0
+    assert host.resident_mb() > 1
