@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / 'tsr_ros'
-ROOMS = ('vision', 'backends', 'tracking', 'nodes', 'yolov7', 'report', 'evaluation', 'training',
+ROOMS = ('vision', 'backends', 'tracking', 'nodes', 'report', 'yolov7', 'evaluation', 'training',
          'export', 'replay', 'benchmark', 'cli')
 ON_ROBOT = ('vision', 'backends', 'tracking', 'nodes')
 # outside packages that a room of the robot may import at the top of a module

@@ -3,7 +3,7 @@
 import pytest
 
 from tsr_ros.benchmark.compare import compare_rows
-from tsr_ros.benchmark.tables import format_ms, recommend, study_rows, text_table
+from tsr_ros.benchmark.tables import format_ms, recommend, study_rows
 
 
 def case(backend, precision, total_ms, map50=0.9, device='cpu', batch=1):
@@ -77,11 +77,3 @@ def test_computers_side_by_side():
     assert headings == ('model', 'backend', 'precision', 'pc, ms', 'nano, ms')
     assert rows == [('m', 'onnxruntime', 'fp32', '50.0', '9.00'),
                     ('m', 'naive', 'fp32', '100', '–')]
-
-
-@pytest.mark.parametrize(('rows', 'expected'), [
-    ([], 'name  ms'),
-    ([('a', '1.5'), ('long name', '10')], 'name        ms\na          1.5\nlong name   10'),
-])
-def test_columns_are_aligned(rows, expected):
-    assert text_table(('name', 'ms'), rows, left=1) == expected

@@ -42,9 +42,9 @@ def test_pictures_come_from_all_along_the_drive(scores, count, expected):
 
 
 @pytest.mark.parametrize(('table', 'expected'), [
-    (Table('Empty', ('a', 'b'), []), ['Empty', '─  ─', 'a  b', '─  ─']),
+    (Table('Empty', ('a', 'b'), []), ['Empty', '────', 'a  b', '────']),
     (Table('Two', ('name', 'n'), [('x', '10'), ('longer', '1')], note='Note.'),
-     ['Two', '──────  ──', 'name     n', '──────  ──', 'x       10', 'longer   1', 'Note.']),
+     ['Two', '──────────', 'name     n', '──────────', 'x       10', 'longer   1', 'Note.']),
 ])
 def test_tables_as_text(table, expected):
     assert as_text(table).splitlines() == expected

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import os
 import sys
 import tempfile
@@ -34,11 +33,13 @@ from tsr_ros.backends.detector import load_detector
 from tsr_ros.benchmark.host import describe_host
 from tsr_ros.benchmark.image import read_benchmark_image
 from tsr_ros.benchmark.statistics import summarise
-from tsr_ros.benchmark.tables import format_ms, text_table
+from tsr_ros.benchmark.tables import format_ms
 from tsr_ros.msg import LatencyReport
 from tsr_ros.nodes.conversions import to_compressed_image, to_image
 from tsr_ros.nodes.middleware import large_image_environment
 from tsr_ros.replay.node_process import LiveError, NodeProcess
+from tsr_ros.report.files import write_json
+from tsr_ros.report.text_table import text_table
 
 RESOLUTIONS_WH = {'720p': (1280, 720), '1080p': (1920, 1080)}
 TRANSPORTS = ('raw', 'compressed')
@@ -250,10 +251,7 @@ def main(argv: list[str] | None = None) -> int:
               'host': describe_host(), 'options': options, 'load_average': load_average,
               'alone_ms': alone_ms, 'cases': cases}
     print_table(result)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    part = args.out.with_name(args.out.name + '.part')
-    part.write_text(json.dumps(result, indent=1))
-    part.replace(args.out)
+    write_json(args.out, result)
     print(f'All numbers: {args.out}')
     return 0
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tsr_ros.backends.auto import ROUNDING_LOSS
@@ -95,15 +95,6 @@ def _ratio(statistics: Mapping[str, float], reference: Mapping[str, Any] | None,
     if reference is None:
         return '–'
     return f'{statistics["median_ms"] / reference["statistics"][part]["median_ms"]:.2f}'
-
-
-def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 2) -> str:
-    """Return aligned columns, the first `left` of them flush left."""
-    widths = [max(len(row[k]) for row in (headings, *rows)) for k in range(len(headings))]
-    return '\n'.join('  '.join(
-        word.ljust(width) if k < left else word.rjust(width)
-        for k, (word, width) in enumerate(zip(row, widths))).rstrip()
-        for row in (headings, *rows))
 
 
 def recommend(result: Mapping[str, Any], model: str, max_loss: float = MAX_LOSS) -> str:

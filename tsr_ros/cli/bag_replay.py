@@ -10,7 +10,6 @@ from pathlib import Path
 
 from tsr_ros.backends.base import BackendError
 from tsr_ros.cli.detect import add_model_arguments
-from tsr_ros.replay.files import write_json
 from tsr_ros.replay.node_process import LiveError
 from tsr_ros.replay.offline import replay_offline
 from tsr_ros.replay.report import write_report
@@ -18,6 +17,7 @@ from tsr_ros.replay.run import DetectorOptions, Run, to_json
 from tsr_ros.replay.score import score_run
 from tsr_ros.replay.sources import Source, SourceError, open_source
 from tsr_ros.replay.tables import as_text, conditions_table, run_tables
+from tsr_ros.report.files import write_json
 
 
 class ReplayError(Exception):

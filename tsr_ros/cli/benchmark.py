@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tsr_ros.backends.base import BackendError
+from tsr_ros.report.files import write_json, write_text
+from tsr_ros.report.text_table import text_table
 
 ERRORS = (BackendError, ValueError, ImportError)
 
@@ -108,15 +108,15 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError('nothing could be measured: ' + '; '.join(session.failed.values()))
     result = to_result(measurements, {**left_out, **session.failed}, peaks, image, args.title)
     _print(result)
-    _write(args.out / 'benchmark.json', json.dumps(result, indent=1) + '\n')
-    _write(args.out / 'benchmark.csv', to_csv(result))
+    write_json(args.out / 'benchmark.json', result)
+    write_text(args.out / 'benchmark.csv', to_csv(result))
     page = build_page(result, replays).write(args.out / 'index.html')
     print(f'\n{page}', file=sys.stderr)
     return 0
 
 
 def _print(result: dict[str, Any]) -> None:
-    from tsr_ros.benchmark.tables import HEADINGS, case_rows, models, recommend, text_table
+    from tsr_ros.benchmark.tables import HEADINGS, case_rows, models, recommend
     for model in models(result):
         print(f'\n{model}: ms of the network, ratio to PyTorch eager fp32\n')
         print(text_table(HEADINGS, case_rows(result, model)))
@@ -126,7 +126,6 @@ def _print(result: dict[str, Any]) -> None:
 def _compare(args: argparse.Namespace) -> int:
     from tsr_ros.benchmark.compare import build_page, compare_rows
     from tsr_ros.benchmark.results import read_result
-    from tsr_ros.benchmark.tables import text_table
 
     word, *files = args.compare
     if word != 'compare' or len(files) < 2:
@@ -138,10 +137,3 @@ def _compare(args: argparse.Namespace) -> int:
     print(text_table(headings, rows, left=3))
     print(build_page(results, names).write(args.out / 'compare.html'), file=sys.stderr)
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.part')
-    temporary.write_text(text, encoding='utf-8')
-    os.replace(temporary, path)

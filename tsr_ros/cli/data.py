@@ -6,16 +6,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tsr_ros.evaluation.dataset import DataError
+from tsr_ros.report.files import whole_file
 from tsr_ros.report.page import figure_svg
+from tsr_ros.report.text_table import text_table
 from tsr_ros.training.check_data import check_data, plot, tables
 from tsr_ros.training.convert_data import READERS, Converter
-from tsr_ros.training.files import whole_file
-from tsr_ros.training.report import as_text
 from tsr_ros.training.split_data import split_data
 
 ERRORS = (DataError,)
@@ -122,8 +120,3 @@ def run_convert(args: argparse.Namespace) -> int:
     print(f'{args.out}: {len(annotations)} images, {boxes} boxes, '
           f'classes {", ".join(converter.labels)}')
     return 0
-
-
-def text_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return a table as lines of aligned words."""
-    return as_text([list(headings), *([str(cell) for cell in row] for row in rows)])

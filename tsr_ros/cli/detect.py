@@ -25,7 +25,7 @@ from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES
 from tsr_ros.replay.bag import is_bag
 from tsr_ros.replay.frame import encode_jpeg
 from tsr_ros.replay.sources import SourceError, open_source
-from tsr_ros.training.files import whole_file
+from tsr_ros.report.files import whole_file
 from tsr_ros.vision.detections import Detections
 from tsr_ros.vision.draw import draw_detections
 from tsr_ros.vision.image_codecs import ImageError, decode_compressed

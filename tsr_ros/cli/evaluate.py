@@ -16,7 +16,7 @@ from tsr_ros.cli.detect import add_model_arguments
 from tsr_ros.evaluation.dataset import DataError
 from tsr_ros.evaluation.run import NMS_IOU, evaluate
 from tsr_ros.evaluation.tables import as_text
-from tsr_ros.training.files import whole_file
+from tsr_ros.report.files import write_text
 
 ERRORS = (BackendError, DataError)
 
@@ -62,23 +62,18 @@ def run(args: argparse.Namespace) -> int:
     scores = json.dumps(evaluation.as_dict(), indent=2) + '\n'
     print(scores if args.json == '-' else as_text(evaluation))
     if json_file:
-        _write(json_file, scores)
+        write_text(json_file, scores)
     if args.out:
         from tsr_ros.evaluation.plots import PLOTS
         from tsr_ros.evaluation.report import evaluation_page
         from tsr_ros.report.page import figure_svg
 
-        _write(args.out / 'scores.json', scores)
+        write_text(args.out / 'scores.json', scores)
         for name, (draw, _) in PLOTS.items():
-            _write(args.out / f'{name}.svg', figure_svg(draw(evaluation)))
+            write_text(args.out / f'{name}.svg', figure_svg(draw(evaluation)))
         page = evaluation_page(evaluation).write(args.out / 'index.html')
         print(page, file=sys.stderr if args.json == '-' else sys.stdout)
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding='utf-8')
 
 
 def _share(text: str) -> float:

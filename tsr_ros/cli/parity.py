@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsr_ros.backends.base import BackendError
+from tsr_ros.report.files import write_json
 
 if TYPE_CHECKING:
     from tsr_ros.export.parity import Parity
@@ -43,7 +43,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare, print and write."""
     from tsr_ros.backends.manifest import Manifest, default_models_dir
-    from tsr_ros.export.model_folder import replaced
     from tsr_ros.export.parity import check_parity, find_images
 
     models_dir = args.models_dir or default_models_dir()
@@ -58,8 +57,7 @@ def run(args: argparse.Namespace) -> int:
           + (f', mAP@0.5 {parity.map50:.4f}' if labelled else ''))
     print(parity_table(parity))
     if args.json is not None:
-        with replaced(args.json) as temporary:
-            temporary.write_text(json.dumps(parity.as_dict(), indent=2) + '\n')
+        write_json(args.json, parity.as_dict())
     return 0 if parity.good else 1
 
 

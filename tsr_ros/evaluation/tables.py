@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from tsr_ros.evaluation.metrics import SIZES, ClassScore
 from tsr_ros.evaluation.mistakes import KINDS as MISTAKES
 from tsr_ros.evaluation.mistakes import count_mistakes
 from tsr_ros.evaluation.run import Evaluation
+from tsr_ros.report.text_table import text_table
 
 Row = tuple[str, ...]
 SCORE_HEADINGS = ('objects', 'images', 'precision', 'recall', 'F1', 'AP@0.5', 'AP@0.5:0.95')
@@ -93,19 +92,10 @@ def mistake_rows(evaluation: Evaluation) -> list[Row]:
 def as_text(evaluation: Evaluation) -> str:
     """Return the tables for a terminal."""
     threshold = number(evaluation.scores.threshold)
-    parts = [title(evaluation), circumstances(evaluation), '', align(*class_table(evaluation))]
+    parts = [title(evaluation), circumstances(evaluation), '',
+             text_table(*class_table(evaluation))]
     for kind in kinds(evaluation):
         parts += ['', f'By {KINDS[kind]}, all at the threshold {threshold}',
-                  align(*group_table(evaluation, kind))]
-    parts += ['', align(('mistakes', f'at {threshold}'), mistake_rows(evaluation))]
+                  text_table(*group_table(evaluation, kind))]
+    parts += ['', text_table(('mistakes', f'at {threshold}'), mistake_rows(evaluation))]
     return '\n'.join(parts)
-
-
-def align(headings: Row, rows: Sequence[Row]) -> str:
-    """Return a table with its first column flush left and the others flush right."""
-    table = [headings, *rows]
-    widths = [max(len(row[k]) for row in table) for k in range(len(headings))]
-    return '\n'.join(
-        '  '.join(cell.rjust(width) if k else cell.ljust(width)
-                  for k, (cell, width) in enumerate(zip(row, widths)))
-        for row in table)

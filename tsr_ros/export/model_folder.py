@@ -16,6 +16,7 @@ import yaml
 
 from tsr_ros.backends.manifest import FILE_NAME, FORMATS, Manifest, file_sha256
 from tsr_ros.backends.weights import Network
+from tsr_ros.report.files import whole_file
 
 WEIGHTS = 'weights.safetensors'
 
@@ -38,7 +39,7 @@ class ModelFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         target = self.path / WEIGHTS
         if not target.exists() or not target.samefile(weights):
-            with replaced(target) as temporary:
+            with whole_file(target) as temporary:
                 shutil.copyfile(weights, temporary)
         sha256 = file_sha256(target)
         with self._editing() as content:
@@ -107,7 +108,7 @@ class ModelFolder:
             fcntl.flock(folder, fcntl.LOCK_EX)
             content = _read(self.models)
             yield content
-            with replaced(self.models / FILE_NAME) as temporary:
+            with whole_file(self.models / FILE_NAME) as temporary:
                 temporary.write_text(yaml.safe_dump(
                     content, sort_keys=False, default_flow_style=None, width=99,
                     allow_unicode=True), encoding='utf-8')
@@ -125,14 +126,3 @@ def _read(folder: Path) -> dict[str, Any]:
         return {'version': 1, 'models': {}}
     Manifest.read(folder)  # refuses what is no manifest, rather than writing over it
     return yaml.safe_load(path.read_text(encoding='utf-8'))
-
-
-@contextlib.contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to; it takes the place of `path` if all goes well."""
-    temporary = path.with_name(f'.{path.name}.part')
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

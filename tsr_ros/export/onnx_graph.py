@@ -3,13 +3,14 @@
 """The fused network as an ONNX graph, from weights.safetensors, without PyTorch."""
 
 import json
-import os
+from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tsr_ros.backends.weights import IMAGE, Network, fold_input, parse_activation
+from tsr_ros.report.files import whole_file
 
 OPSET = 13  # what TensorRT 8.2 reads
 IR_VERSION = 8  # what ONNX Runtime 1.10 reads
@@ -49,10 +50,8 @@ def describe(network: Network, precision: str) -> dict[str, str]:
 
 def save_onnx(model: onnx.ModelProto, path: str) -> None:
     """Write a model to a temporary name in the same folder, then rename it."""
-    temporary = path + '.part'
-    with open(temporary, 'wb') as file:
-        file.write(model.SerializeToString(deterministic=True))
-    os.replace(temporary, path)
+    with whole_file(Path(path)) as temporary:
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
 
 
 class _Builder:

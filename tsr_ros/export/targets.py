@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tsr_ros.backends.weights import Network
+from tsr_ros.report.files import whole_file
 
-from .model_folder import WEIGHTS, replaced
+from .model_folder import WEIGHTS
 
 Inputs = Callable[[], Iterable[np.ndarray]]  # gives the calibration images, (1, H, W, 3) uint8
 
@@ -55,7 +56,7 @@ def _write_tflite(network: Network, path: Path, inputs: Inputs | None = None,
     from .activation_ranges import activation_ranges
     from .tflite import build_tflite
     ranges = None if inputs is None else activation_ranges(network, inputs())
-    with replaced(path) as temporary:
+    with whole_file(path) as temporary:
         temporary.write_bytes(build_tflite(network, ranges, keep_float))
 
 

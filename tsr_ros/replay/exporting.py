@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from tsr_ros.evaluation.ground_truth import GroundTruth
 from tsr_ros.replay.conversion import Conversion
-from tsr_ros.replay.files import write_atomically
 from tsr_ros.replay.frame import Frame, encode_jpeg
 from tsr_ros.replay.label_files import data_yaml, label_text
 from tsr_ros.replay.sources import Source
+from tsr_ros.report.files import write_bytes
 from tsr_ros.vision.detections import Detections
 from tsr_ros.vision.draw import draw_detections
 from tsr_ros.vision.image_codecs import ImageError
@@ -107,7 +107,7 @@ def export_images(source: Source, folder: str | Path, *, boxes: bool = False,
         raise ExportError(f'{folder} exists already and is not empty; --overwrite writes into it')
     for kind in ('images', 'labels'):
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / 'data.yaml', data_yaml(source.labels).encode())
+    write_bytes(folder / 'data.yaml', data_yaml(source.labels).encode())
     written, left_out = 0, []
     for number, frame in enumerate(_with_progress(source, progress)):
         name = f'{Path(source.name).stem}_{number:06d}'
@@ -124,11 +124,11 @@ def _write_image(folder: Path, name: str, frame: Frame, labels: Sequence[str],
     picture = frame.bgr()
     if frame.ground_truth is not None:
         height, width = picture.shape[:2]
-        write_atomically(folder / 'labels' / f'{name}.txt',
+        write_bytes(folder / 'labels' / f'{name}.txt',
                          label_text(frame.ground_truth, (width, height)).encode())
     data = encode_jpeg(_drawn(picture, frame.ground_truth, labels)) if boxes else frame.jpeg()
     suffix = '.png' if data[:4] == b'\x89PNG' else '.jpg'
-    write_atomically(folder / 'images' / (name + suffix), data)
+    write_bytes(folder / 'images' / (name + suffix), data)
 
 
 def _with_progress(source: Source, progress: bool) -> Iterable[Frame]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tsr_ros.replay.run import DROPS, Run, percentiles_ms
 from tsr_ros.replay.score import RunScore, Sight
+from tsr_ros.report.text_table import text_table
 
 STAGES = {
     'age_at_arrival': 'age of the image at the node, by the recording\'s clock',
@@ -157,14 +158,7 @@ def _number(value: float, digits: int) -> str:
 
 def as_text(table: Table) -> str:
     """Return a table for the terminal."""
-    lines = [tuple(map(str, row)) for row in (table.headings, *table.rows)]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-
-    def line(row: Sequence[str]) -> str:
-        return '  '.join(
-            cell.ljust(width) if k < table.left else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
-
-    rule = '  '.join('─' * width for width in widths)
-    text = [table.title, rule, line(lines[0]), rule, *map(line, lines[1:])]
+    lines = text_table(table.headings, table.rows, table.left).splitlines()
+    rule = '─' * max(map(len, lines))
+    text = [table.title, rule, lines[0], rule, *lines[1:]]
     return '\n'.join(text + ([table.note] if table.note else []))

@@ -12,11 +12,12 @@ import base64
 import html
 import io
 import itertools
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from tsr_ros.report.files import write_text
 
 _FIGURES = itertools.count()  # a number of its own for each keeps their ids apart
 _STYLE = """
@@ -127,13 +128,9 @@ class Page:
                 f'<body>\n{chr(10).join(self._parts)}\n</body></html>\n')
 
     def write(self, path: str | Path) -> Path:
-        """Write the page to a temporary name and rename it; folders are made."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'.{path.name}.part')
-        temporary.write_text(self.html(), encoding='utf-8')
-        os.replace(temporary, path)
-        return path
+        """Write the page, whole or not at all; its folder is made. Return where it is."""
+        write_text(Path(path), self.html())
+        return Path(path)
 
 
 def _image(jpeg: bytes, caption: str) -> str:

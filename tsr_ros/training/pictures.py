@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from tsr_ros.evaluation.dataset import LabelledImage
-from tsr_ros.training.files import whole_file
+from tsr_ros.report.files import whole_file
 from tsr_ros.training.geometry import IGNORE
 from tsr_ros.vision.boxes import cxcywh_to_xyxy
 from tsr_ros.vision.detections import Detections

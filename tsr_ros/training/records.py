@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tsr_ros.evaluation.dataset import DataError
-from tsr_ros.training.files import whole_file
+from tsr_ros.report.files import whole_file
 
 Record = dict[str, float]
 LOSS_PARTS = ('loss', 'box', 'objectness', 'classes', 'positives')

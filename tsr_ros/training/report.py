@@ -11,6 +11,7 @@ from typing import Any
 from tsr_ros.evaluation.dataset import DataError
 from tsr_ros.report.page import Page
 from tsr_ros.report.plots import new_figure
+from tsr_ros.report.text_table import text_table
 from tsr_ros.training.config import TrainingConfig, read_config
 from tsr_ros.training.records import LOSS_PARTS, Record, read_records
 
@@ -36,7 +37,7 @@ def write_report(folders: Sequence[Path], page: Path) -> str:
     report.table(columns, cells)
     report.plot(draw_curves(runs), 'Means over each epoch; validation where it was done.')
     report.write(page)
-    return as_text([columns, *cells])
+    return text_table(columns, cells, left=len(columns))
 
 
 def summary(
@@ -63,14 +64,6 @@ def summary(
             if key.startswith('ap50_')
         }
     return row
-
-
-def as_text(cells: Sequence[Sequence[str]]) -> str:
-    """Return a table as lines of aligned words."""
-    widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
-    return '\n'.join(
-        '  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells
-    )
 
 
 def draw_curves(runs: dict[str, tuple[TrainingConfig | None, list[Record]]]) -> Any:

@@ -15,8 +15,8 @@ import yaml
 from safetensors import SafetensorError
 
 from tsr_ros.evaluation.dataset import LabelledImage
+from tsr_ros.report.files import whole_file
 from tsr_ros.training.config import TrainingConfig, plain_values
-from tsr_ros.training.files import whole_file
 from tsr_ros.training.pictures import save_results, save_samples
 from tsr_ros.training.records import EventLog, Record, write_table
 from tsr_ros.vision.detections import Detections

@@ -19,7 +19,7 @@ from tsr_ros.evaluation.dataset import (
     read_image,
     read_table,
 )
-from tsr_ros.training.files import whole_file
+from tsr_ros.report.files import whole_file
 from tsr_ros.training.likeness import alike_pairs, difference_hash, groups_of
 
 SPLITS = ('train', 'val', 'test')

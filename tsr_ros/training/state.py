@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from tsr_ros.training.files import whole_file
+from tsr_ros.report.files import whole_file
 from tsr_ros.training.optimization import AverageWeights
 
 FORMAT = 'tsr-training-1'

@@ -21,9 +21,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from tsr_ros.report.text_table import text_table
 from tsr_ros.training.config import read_config
 from tsr_ros.training.ranks import join_ranks
-from tsr_ros.training.report import as_text
 from tsr_ros.training.samples import EpochBatches, Samples
 from tsr_ros.training.trainer import Trainer
 
@@ -139,9 +139,8 @@ def main() -> None:
     ]
     print(f'{config.architecture}, {config.precision}, {torch.get_num_threads()} threads, '
           f'{config.workers} workers, {os.cpu_count()} CPUs')
-    print(as_text([
-        ['stage', 'plain images/s', 'training images/s', 'cost of data', 'samples/s alone'], *rows
-    ]))
+    print(text_table(('stage', 'plain images/s', 'training images/s', 'cost of data',
+                      'samples/s alone'), rows))
 
 
 if __name__ == '__main__':

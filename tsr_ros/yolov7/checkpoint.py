@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from tsr_ros.report.files import whole_file
 from tsr_ros.yolov7.graph import deployment_graph
 from tsr_ros.yolov7.layers import ConvLayer, RepConvLayer
 from tsr_ros.yolov7.network import Network, build_network, fuse
@@ -74,14 +75,9 @@ def save_weights(
         'outputs': json.dumps(outputs),
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    path = Path(path)
-    temporary = path.with_name(f'.{path.name}.part')
-    try:
+    with whole_file(Path(path)) as temporary:
         save_file(tensors, temporary, metadata)
         temporary.chmod(0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_weights(path: str | os.PathLike[str], for_training: bool = False) -> Network:

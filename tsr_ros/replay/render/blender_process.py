@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import tsr_ros
-from tsr_ros.replay.files import write_json
+from tsr_ros.report.files import write_json
 
 PYTHON_VARIABLE = 'TSR_BLENDER_PYTHON'
 _DEFAULT_PYTHON = Path.home() / '.cache/tsr_ros/blender/bin/python'

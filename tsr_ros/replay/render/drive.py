@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from tsr_ros.replay.files import write_atomically, write_json
 from tsr_ros.replay.render.atmosphere import atmosphere_of
 from tsr_ros.replay.render.blender_process import linear_file, render_linear
 from tsr_ros.replay.render.develop import Developer, read_linear
@@ -24,6 +23,7 @@ from tsr_ros.replay.render.projection import optical_pose
 from tsr_ros.replay.render.scene import Scene
 from tsr_ros.replay.render.sensor import encode_jpeg
 from tsr_ros.replay.render.textures import write_textures
+from tsr_ros.report.files import write_bytes, write_json
 
 DEVELOPING_VERSION = 2
 
@@ -108,7 +108,7 @@ def _develop(scene: Scene, plan: dict[str, Any], developer: Developer, folders: 
     labels = label_frame(plan, camera, linear.index, atmosphere_of(scene).visibility_m)
     position, orientation = optical_pose(camera['location'], camera['rotation'])
     jpeg = encode_jpeg(picture, scene.jpeg_quality, scene.max_bytes // scene.frame_count)
-    write_atomically(_picture(folders.frames, number), jpeg)
+    write_bytes(_picture(folders.frames, number), jpeg)
     write_json(_notes(folders.frames, number), {
         'meter': metered, 'position': position, 'orientation_xyzw': orientation,
         'labels': [label._asdict() for label in labels]})

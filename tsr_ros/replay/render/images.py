@@ -12,7 +12,6 @@ from typing import Any
 from tqdm import tqdm
 
 from tsr_ros.evaluation.ground_truth import LABELS
-from tsr_ros.replay.files import write_atomically
 from tsr_ros.replay.label_files import data_yaml, label_text
 from tsr_ros.replay.render.atmosphere import atmosphere_of
 from tsr_ros.replay.render.blender_process import linear_file, render_linear
@@ -22,6 +21,7 @@ from tsr_ros.replay.render.plan import make_view_plan
 from tsr_ros.replay.render.scene import Scene
 from tsr_ros.replay.render.sensor import encode_jpeg
 from tsr_ros.replay.render.textures import write_textures
+from tsr_ros.report.files import write_bytes
 
 VIEWS_PER_SCENE = 16  # building a scene costs as much time as one or two views of it
 _CONDITIONS = (('day', 'clear'), ('day', 'clear'), ('low_sun', 'clear'), ('day', 'rain'),
@@ -43,7 +43,7 @@ def render_images(folder: str | Path, count: int, work: str | Path, seed: int = 
     folder, work = Path(folder), Path(work).expanduser().resolve()
     for kind in ('images', 'labels'):
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / 'data.yaml', data_yaml(LABELS).encode())
+    write_bytes(folder / 'data.yaml', data_yaml(LABELS).encode())
     with tqdm(total=count, unit='image', disable=not progress) as bar:
         for first in range(0, count, VIEWS_PER_SCENE):
             views = min(VIEWS_PER_SCENE, count - first)
@@ -81,9 +81,9 @@ def _render_views(scene: Scene, views: int, folder: Path, work: Path, threads: i
             picture, _ = developer.develop(view, linear, continuous=False)
             labels = label_frame(plan, plan['poses'][view + 1]['camera'], linear.index,
                                  atmosphere_of(scene).visibility_m)
-            write_atomically(folder / 'images' / f'{names[view]}.jpg',
+            write_bytes(folder / 'images' / f'{names[view]}.jpg',
                              encode_jpeg(picture, scene.jpeg_quality))
-            write_atomically(folder / 'labels' / f'{names[view]}.txt',
+            write_bytes(folder / 'labels' / f'{names[view]}.txt',
                              label_text(recognisable(labels), scene.resolution_wh).encode())
             linear_file(light, view).unlink()
             bar.update()

@@ -10,10 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tsr_ros.replay.files import write_atomically
 from tsr_ros.replay.render.advertisements import draw_advertisement
 from tsr_ros.replay.render.faces import draw_face
 from tsr_ros.replay.render.wear import worn
+from tsr_ros.report.files import write_bytes
 
 
 def write_textures(plan: dict[str, Any], folder: Path) -> dict[str, str]:
@@ -38,5 +38,5 @@ def write_textures(plan: dict[str, Any], folder: Path) -> dict[str, str]:
 
 def _write(path: Path, picture_rgb: np.ndarray) -> str:
     _, data = cv2.imencode('.png', picture_rgb[..., ::-1])
-    write_atomically(path, data.tobytes())
+    write_bytes(path, data.tobytes())
     return str(path)

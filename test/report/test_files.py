@@ -1,0 +1,30 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from tsr_ros.report.files import whole_file, write_bytes, write_json, write_text
+
+
+@pytest.mark.parametrize(('write', 'value', 'content'), [
+    (write_bytes, b'', b''),
+    (write_bytes, b'\x00\xff', b'\x00\xff'),
+    (write_text, 'ä\n', b'\xc3\xa4\n'),
+    (write_json, {'a': [1, None]}, b'{\n "a": [\n  1,\n  null\n ]\n}\n'),
+])
+def test_a_file_is_written_over_an_older_one(tmp_path, write, value, content):
+    path = tmp_path / 'deep' / 'file'
+    for _ in range(2):
+        write(path, value)
+        assert path.read_bytes() == content
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('error', [OSError('the disk is full'), KeyboardInterrupt()])
+def test_what_fails_leaves_the_older_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / 'file'
+    path.write_text('older')
+    with pytest.raises(type(error)), whole_file(path) as temporary:  # noqa: PT012
+        temporary.write_text('half of the new')
+        raise error
+    assert path.read_text() == 'older'
+    assert list(tmp_path.iterdir()) == [path]
