@@ -46,8 +46,10 @@ def follow(tracker, frames, start_ns=1_000_000_000):
     # two classes at one place: each keeps to its own
     ([[(50, 50, 20, 0, .9), (52, 50, 20, 2, .9)], [(52, 50, 20, 2, .9), (50, 50, 20, 0, .9)]],
      [['1', '2'], ['2', '1']]),
-    # away for 0.7 s, more than the timeout of 0.6 s
-    ([[(50, 50, 20, 0, .9)]] + [[]] * 6 + [[(50, 50, 20, 0, .9)]], [['1']] + [[]] * 6 + [['2']]),
+    # away for 1 s, the timeout
+    ([[(50, 50, 20, 0, .9)]] + [[]] * 9 + [[(50, 50, 20, 0, .9)]], [['1']] + [[]] * 9 + [['1']]),
+    # away for 1.1 s
+    ([[(50, 50, 20, 0, .9)]] + [[]] * 10 + [[(50, 50, 20, 0, .9)]], [['1']] + [[]] * 10 + [['2']]),
 ])
 def test_signs_are_followed(frames, ids):
     assert follow(SignTracker(), frames) == ids

@@ -21,7 +21,7 @@ class SignTracker:
     more than `timeout` ahead, begin a new scene.
     """
 
-    def __init__(self, confirm_hits=3, confirm_window=5, timeout=0.6):
+    def __init__(self, confirm_hits=3, confirm_window=5, timeout=1.0):
         self.set_rules(confirm_hits, confirm_window, timeout)
         self.tracks = []
         self._stamp_ns = 0
