@@ -37,7 +37,7 @@ demo: environment
 	@$(IN_ENVIRONMENT) python -m tsr_ros.replay.demo $(if $(SOURCE),"$(SOURCE)")
 
 bench-backends: environment-test
-	@$(IN_ENVIRONMENT) python scripts/tsr benchmark --model yolov7-tiny --untrained yolov7 \
+	@$(IN_ENVIRONMENT) python scripts/tsr benchmark --model yolov7-tiny --untrained yolov7 --node \
 		--out out/bench-backends
 
 bench-node: environment

@@ -67,3 +67,28 @@ def test_a_model_that_is_not_there(small_models, own_domain, tmp_path, capsys):
                                str(tmp_path / 'node.json')]) == 1
     assert 'bench-node: ' in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_memory_of_the_node_with_each_backend(small_models, own_domain, tmp_path):
+    case = {'model': 'small', 'backend': 'onnxruntime', 'precision': 'fp32', 'batch': 1,
+            'threads': 1, 'device': 'cpu', 'title': 'small onnxruntime fp32'}
+    cases = [case, {**case, 'backend': 'naive'}, {**case, 'batch': 8}, {**case, 'device': 'cuda'},
+             {**case, 'precision': 'int8', 'title': 'small onnxruntime int8'}]
+    (tmp_path / 'in.json').write_text(json.dumps({'cases': cases}))
+    # in a process of its own, as above
+    process = subprocess.run(
+        [sys.executable, '-c', 'import json, sys, numpy\n'
+         'from tsr_ros.benchmark import node_memory, node_overhead\n'
+         'node_overhead.SETTLING_IMAGES, node_overhead.LOST_AFTER_S = 1, 60\n'
+         'node_memory._IMAGES = 1\n'
+         'result = json.load(open(sys.argv[1]))\n'
+         'image = numpy.zeros((720, 1280, 3), numpy.uint8)\n'
+         'node_memory.add_node_memory(result, {"small": sys.argv[2]}, image, False)\n'
+         'json.dump(result, open(sys.argv[3], "w"))\n',
+         str(tmp_path / 'in.json'), str(small_models), str(tmp_path / 'out.json')],
+        capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    first, *others = json.loads((tmp_path / 'out.json').read_text())['cases']
+    assert first['node_resident_mb'] > 30  # rclpy, NumPy and OpenCV alone take that
+    assert not any('node_resident_mb' in case for case in others)
+    assert 'the node with small onnxruntime int8 was not measured' in process.stdout

@@ -30,7 +30,7 @@ from vision_msgs.msg import Detection2DArray
 
 from tsr_ros.backends.base import BackendError
 from tsr_ros.backends.detector import load_detector
-from tsr_ros.benchmark.host import describe_host
+from tsr_ros.benchmark.host import describe_host, resident_mb
 from tsr_ros.benchmark.image import read_benchmark_image
 from tsr_ros.benchmark.statistics import summarise
 from tsr_ros.benchmark.tables import format_ms
@@ -185,13 +185,14 @@ def measure_node(image: np.ndarray, name: str, transport: str, options: dict[str
             rows = [camera.measure() for _ in tqdm(
                 range(SETTLING_IMAGES + count), desc=f'{name} {transport}', leave=False,
                 disable=None)][SETTLING_IMAGES:]
+            memory_mb = resident_mb(process.pid)
         finally:
             camera.close()
     answered = [row for row in rows if row is not None]
     if not answered:
         raise LiveError(f'none of {count} images was answered')
     return {'resolution': name, 'transport': transport, 'images': len(rows),
-            'lost': len(rows) - len(answered), 'statistics': {
+            'lost': len(rows) - len(answered), 'resident_mb': memory_mb, 'statistics': {
                 key: summarise([row[key] for row in answered])._asdict() for key in answered[0]}}
 
 
@@ -205,6 +206,7 @@ def print_table(result: dict[str, Any]) -> None:
     rows.append(('images lost', *(f'{case["lost"]} of {case["images"]}' for case in cases)))
     rows.append(('added, p95', *(format_ms(case['statistics']['added']['p95_ms'])
                                  for case in cases)))
+    rows.append(('memory of the node, MB', *(f'{case["resident_mb"]:.0f}' for case in cases)))
     print(text_table(headings, rows, left=1))
     print(f'\nThe network alone, without ROS: {format_ms(result["alone_ms"])} ms. '
           'Added is all but inference, from the call to publish to the answer\'s.')

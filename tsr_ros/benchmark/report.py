@@ -62,8 +62,9 @@ def _model_section(page: Page, result: Mapping[str, Any], model: str) -> None:
                       'the median, the whiskers end at 5 % and 95 %.')
     page.table(HEADINGS, case_rows(result, model), left=2)
     page.text('Milliseconds; lowest to p99 and floor are of the network alone. Ratios are to '
-              'PyTorch eager in fp32 with the usual pre- and postprocessing (naive). Disturbed: '
-              'bursts during which other programs kept using the machine.', 'soft')
+              'PyTorch eager in fp32 with the usual pre- and postprocessing (naive). Memory is '
+              'that of a process with the backend alone, node MB that of the ROS node with it. '
+              'Disturbed: bursts during which other programs kept using the machine.', 'soft')
 
 
 def _bars(cases: Sequence[Mapping[str, Any]]) -> Any:

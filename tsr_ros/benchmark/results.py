@@ -31,7 +31,8 @@ _CSV_COLUMNS = (
     'model', 'backend', 'precision', 'batch', 'device', 'threads', 'network_lowest_ms',
     'network_average_ms', 'network_highest_ms', 'network_median_ms', 'network_p95_ms',
     'network_p99_ms', 'total_median_ms', 'total_p95_ms', 'total_p99_ms', 'images_per_s',
-    'floor_ms', 'resident_mb', 'load_ms', 'energy_j', 'map50', 'disturbed_bursts')
+    'floor_ms', 'resident_mb', 'node_resident_mb', 'load_ms', 'energy_j', 'map50',
+    'disturbed_bursts')
 
 
 class ResultError(ValueError):

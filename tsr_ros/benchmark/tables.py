@@ -59,7 +59,7 @@ def _is_good(case: Mapping[str, Any], max_loss: float) -> bool:
 
 HEADINGS = ('backend', 'precision', 'batch', 'lowest', 'average', 'highest', 'median', 'p95',
             'p99', 'ratio', 'floor', 'image to boxes', 'ratio', 'images/s', 'memory MB',
-            'mAP@0.5', 'disturbed')
+            'node MB', 'mAP@0.5', 'disturbed')
 
 
 def case_rows(result: Mapping[str, Any], model: str) -> list[tuple[str, ...]]:
@@ -85,6 +85,7 @@ def case_rows(result: Mapping[str, Any], model: str) -> list[tuple[str, ...]]:
             format_ms(case['floor_ms']), format_ms(total['median_ms']) if one else '–',
             _ratio(total, reference, 'total') if one else '–',
             f'{1000 * case["batch"] / total["median_ms"]:.1f}', f'{case["resident_mb"]:.0f}',
+            f'{case["node_resident_mb"]:.0f}' if case.get('node_resident_mb') else '–',
             '–' if case.get('map50') is None else f'{case["map50"]:.3f}',
             f'{case["disturbed_bursts"]} of {case["bursts"]}'))
     return rows

@@ -65,6 +65,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--replay', type=Path, action='append', default=[], metavar='FILE',
                         help='result of `tsr bag replay --json`, for the rows of night and '
                              'weather; may be given again')
+    parser.add_argument('--node', action='store_true',
+                        help='also start the node with each of them and take its memory; needs '
+                             'ROS 2')
     parser.add_argument('--title', default='', help='of the page')
     parser.add_argument('--out', type=Path, default=Path('out/benchmark'), metavar='DIR',
                         help='(default: %(default)s)')
@@ -78,11 +81,15 @@ def run(args: argparse.Namespace) -> int:
     from tsr_ros.benchmark.cases import find_cases
     from tsr_ros.benchmark.complete import complete_models
     from tsr_ros.benchmark.image import read_benchmark_image
+    from tsr_ros.benchmark.node_memory import add_node_memory, has_ros
     from tsr_ros.benchmark.peak import measure_peaks
     from tsr_ros.benchmark.report import build_page
     from tsr_ros.benchmark.results import read_replays, to_csv, to_result
     from tsr_ros.benchmark.session import Session
 
+    if args.node and not has_ros():
+        raise ValueError('--node needs ROS 2 with vision_msgs and the messages of this package; '
+                         '`tsr doctor` says what is missing')
     image = read_benchmark_image(args.image)
     replays = [replay for path in args.replay for replay in read_replays(path)]
     choice = (args.backend, args.precision, args.batch or (1,), args.threads, args.device)
@@ -107,6 +114,9 @@ def run(args: argparse.Namespace) -> int:
     if not measurements:
         raise ValueError('nothing could be measured: ' + '; '.join(session.failed.values()))
     result = to_result(measurements, {**left_out, **session.failed}, peaks, image, args.title)
+    if args.node:
+        add_node_memory(result, {case.model: case.models_dir for case in cases}, image,
+                        note=lambda text: print(text, file=sys.stderr))
     _print(result)
     write_json(args.out / 'benchmark.json', result)
     write_text(args.out / 'benchmark.csv', to_csv(result))
