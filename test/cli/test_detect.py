@@ -1,6 +1,7 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 import signal
 
 import cv2
@@ -163,20 +164,19 @@ def test_bad_arguments(detect, capsys, words, expected):
     assert expected in capsys.readouterr().err
 
 
-def test_an_interrupted_run_keeps_what_it_has(tsr, small_models, folder, tmp_path):
+def test_an_interrupted_run_keeps_what_it_has(tsr, small_models, tmp_path):
     result = tmp_path / 'a.json'
     result.write_text('an older result')
-    film = tmp_path / 'long.avi'
-    writer = cv2.VideoWriter(str(film), cv2.VideoWriter_fourcc(*'MJPG'), 10, (160, 96))
-    picture = square_image(PICTURES['red.png'])
-    for _ in range(3000):
-        writer.write(picture)
-    writer.release()
-    drawn = tmp_path / 'drawn'
-    drawn.mkdir()
-    process = tsr('detect', '--models-dir', small_models, '--model', 'small', film,
+    pictures, drawn = tmp_path / 'three', tmp_path / 'drawn'
+    for folder in (pictures, drawn):
+        folder.mkdir()
+    for name in 'abc':
+        cv2.imwrite(str(pictures / f'{name}.png'), square_image(PICTURES['red.png']))
+    # where the second picture is to be written, nobody reads: it goes no farther
+    os.mkfifo(drawn / '.b.jpg.part')
+    process = tsr('detect', '--models-dir', small_models, '--model', 'small', pictures,
                   '--json', result, '--save', drawn)
-    while not any(drawn.iterdir()):
+    while not (drawn / 'a.jpg').exists():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate()
@@ -185,7 +185,7 @@ def test_an_interrupted_run_keeps_what_it_has(tsr, small_models, folder, tmp_pat
     assert 'Traceback' not in stderr
     assert result.read_text() == 'an older result'
     records = json.loads((tmp_path / 'a.json.part').read_text())
-    assert 0 < len(records) < 3000
+    assert len(records) in (1, 2)
     assert f'{len(records)} results until then' in stderr
 
 
