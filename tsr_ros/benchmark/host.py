@@ -39,7 +39,9 @@ def describe_host() -> dict[str, Any]:
         'memory_gib': round(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30, 1),
         'board': _read('/proc/device-tree/model').strip('\0\n '),
         'gpu': _gpu_names(),
-        'system': platform.platform(),
+        # of the kernel's release the version alone: what follows is its builder's own
+        'system': f'{platform.system()} {platform.release().partition("-")[0]} '
+                  f'{platform.machine()}, {" ".join(platform.libc_ver())}',
         'python': platform.python_version(),
         'tsr_ros': __version__,
         'versions': versions,
