@@ -1,6 +1,7 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # so that tests can import helpe
 # PyTorch's threads wait for each other in a busy loop, which takes minutes instead of seconds
 # where something else keeps the cores busy.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+
+# A shell without job control starts what runs in its background with Ctrl-C ignored, and all that
+# this starts in turn inherits it. The tests interrupt what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope='session')
