@@ -62,8 +62,11 @@ class NodeDiagnostics:
         level = ERROR if kind in SERIOUS else WARN
         now = time.monotonic()
         if self._problems.note(kind, Problem(level, text), math.inf if lasting else now):
-            log = self._node.get_logger()
-            (log.error if level == ERROR else log.warn)(text)
+            # one line for each severity: before Kilted rclpy allows a line no more than one
+            if level == ERROR:
+                self._node.get_logger().error(text)
+            else:
+                self._node.get_logger().warn(text)
 
     def over(self, kind: str) -> None:
         """Forget a problem."""
