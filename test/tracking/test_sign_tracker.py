@@ -87,6 +87,13 @@ def test_what_a_track_tells():
     assert tracker.tracks == [track]  # still followed, not seen now
 
 
+def test_a_sign_in_view_for_long_takes_no_more_memory():
+    tracker = SignTracker()
+    for i in range(200):
+        track, = tracker.update(detections((50, 50, 20, 0, .9)), (i + 1) * STEP_NS)
+    assert (track.hits, track.hits_within(64), track._recent.bit_length()) == (200, 64, 64)
+
+
 @pytest.mark.parametrize('jump_ns', [-STEP_NS, 10_000_000_000])
 def test_a_jump_in_time_begins_a_new_scene(jump_ns):
     tracker = SignTracker()
@@ -97,7 +104,7 @@ def test_a_jump_in_time_begins_a_new_scene(jump_ns):
     assert tracker.tracks == [second]
 
 
-@pytest.mark.parametrize('rules', [(0, 5, 1.0), (6, 5, 1.0), (3, 5, 0.0)])
+@pytest.mark.parametrize('rules', [(0, 5, 1.0), (6, 5, 1.0), (3, 5, 0.0), (3, 65, 1.0)])
 def test_impossible_rules_are_refused(rules):
     with pytest.raises(ValueError):
         SignTracker(*rules)

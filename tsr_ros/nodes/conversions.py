@@ -75,6 +75,14 @@ def _to_array(data):
     return result
 
 
+def set_box(box, x1: float, y1: float, x2: float, y2: float) -> None:
+    """Write left, top, right and bottom into a vision_msgs/BoundingBox2D."""
+    box.center.position.x = (x1 + x2) / 2
+    box.center.position.y = (y1 + y2) / 2
+    box.size_x = x2 - x1
+    box.size_y = y2 - y1
+
+
 def to_detection_array(detections, labels, header, ids=()) -> Detection2DArray:
     """
     Return a message of boxes in source pixels.
@@ -97,10 +105,7 @@ def to_detection_array(detections, labels, header, ids=()) -> Detection2DArray:
         result.hypothesis.class_id = labels[class_id]
         result.hypothesis.score = score
         detection.results.append(result)
-        detection.bbox.center.position.x = (x1 + x2) / 2
-        detection.bbox.center.position.y = (y1 + y2) / 2
-        detection.bbox.size_x = x2 - x1
-        detection.bbox.size_y = y2 - y1
+        set_box(detection.bbox, x1, y1, x2, y2)
         message.detections.append(detection)
     return message
 

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from builtin_interfaces.msg import Time
-from vision_msgs.msg import BoundingBox2D
 
 from tsr_ros.msg import TrafficSign, TrafficSignArray
 from tsr_ros.tracking.sign_tracker import SignTracker
 
 from . import qos
+from .conversions import set_box
 
 
 class SignPublisher:
@@ -53,10 +53,7 @@ class SignPublisher:
         sign = TrafficSign()
         sign.id, sign.class_id, sign.label = track.id, track.class_id, self._labels[track.class_id]
         sign.score, sign.hits, sign.confirmed = track.score, track.hits, track.confirmed
-        x1, y1, x2, y2 = track.xyxy.tolist()
-        sign.bbox = BoundingBox2D(size_x=x2 - x1, size_y=y2 - y1)
-        sign.bbox.center.position.x = (x1 + x2) / 2
-        sign.bbox.center.position.y = (y1 + y2) / 2
+        set_box(sign.bbox, *track.xyxy.tolist())
         sign.first_seen = _to_time(track.first_seen_ns)
         sign.confirmed_at = _to_time(track.confirmed_ns)
         sign.last_seen = _to_time(track.last_seen_ns)

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+MOST_IMAGES = 64  # that a track remembers
+_REMEMBERED = (1 << MOST_IMAGES) - 1
 _SMOOTHING = 0.5  # share of the newest motion in the estimate
 
 
@@ -58,16 +60,16 @@ class SignTrack:
         self.xyxy, self.score = xyxy, float(score)
         self.last_seen_ns = stamp_ns
         self.hits += 1
-        self._recent = self._recent << 1 | 1
+        self._recent = (self._recent << 1 | 1) & _REMEMBERED
         self._votes[int(class_id)] = self._votes.get(int(class_id), 0.0) + self.score
         self.class_id = max(self._votes, key=self._votes.get)
 
     def miss(self):
         """Note that an image did not show the sign."""
-        self._recent <<= 1
+        self._recent = self._recent << 1 & _REMEMBERED
 
     def hits_within(self, images):
-        """Return in how many of the newest images it was seen."""
+        """Return in how many of the newest images, MOST_IMAGES at most, it was seen."""
         return bin(self._recent & ((1 << images) - 1)).count('1')
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 
-from .sign_track import SignTrack
+from .sign_track import MOST_IMAGES, SignTrack
 
 # How far a detection may lie from where a sign is expected, in sizes of the sign. One that was
 # seen once has no motion yet: passing at 70 km/h it moves by about two of its sizes in 0.1 s.
@@ -29,6 +29,9 @@ class SignTracker:
 
     def set_rules(self, confirm_hits, confirm_window, timeout):
         """Change the rules from the next image on; raises ValueError for what cannot be."""
+        if confirm_window > MOST_IMAGES:
+            raise ValueError('a sign is confirmed within {} images at most, not {}'.format(
+                MOST_IMAGES, confirm_window))
         if not 1 <= confirm_hits <= confirm_window:
             raise ValueError('a sign is confirmed by 1 to {} images of {}, not {}'.format(
                 confirm_window, confirm_window, confirm_hits))
