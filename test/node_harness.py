@@ -29,12 +29,19 @@ ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = '/under_test'
 NODE = NAMESPACE + '/detector_node'
 PATIENCE = 120.0  # seconds; only a broken node uses them up
+REPLY_PATIENCE = 30.0  # seconds until a request or its reply counts as lost on the way
+REACHED_BY = {'configure': 'inactive', 'activate': 'active', 'deactivate': 'inactive',
+              'cleanup': 'unconfigured', 'shutdown': 'finalized'}
 FAILS_AT = 200  # the blue of the first pixel from which on the hostile model fails
 
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class NoReplyError(AssertionError):
+    """A service did not answer."""
 
 
 class DetectorProcess:
@@ -57,7 +64,8 @@ class DetectorProcess:
         self._output = folder / 'output.txt'
         with self._output.open('wb') as output:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / 'scripts' / 'detector_node'), '--ros-args',
+                [sys.executable, '-X', 'faulthandler', str(ROOT / 'scripts' / 'detector_node'),
+                 '--ros-args',
                  '-r', '__ns:=' + namespace, '--params-file', str(params_file)],
                 env=dict(os.environ, ROS_DOMAIN_ID=str(domain_id), OMP_NUM_THREADS='1',
                          PYTHONPATH=os.pathsep.join(path), PYTHONUNBUFFERED='1'),
@@ -66,9 +74,15 @@ class DetectorProcess:
     def __enter__(self):
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, kind, error, trace):
+        if kind and self.process.poll() is None:  # where does it hang? faulthandler writes it
+            self.process.send_signal(signal.SIGABRT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
         self.process.kill()
         self.process.wait()
+        if kind:
+            print(self.output())
 
     def output(self):
         """Return all that it has written."""
@@ -160,14 +174,22 @@ class Client:
 
     # -- services ------------------------------------------------------------------------------
 
-    def call(self, type_, name, request):
+    def call(self, type_, name, request, attempts=4):
+        """
+        Return the reply; ask again if none comes.
+
+        :raises NoReplyError: after as many attempts
+        """
         client = self._clients[type_, name]
         assert client.wait_for_service(PATIENCE), name
-        done = threading.Event()
-        future = client.call_async(request)
-        future.add_done_callback(lambda _: done.set())
-        assert done.wait(PATIENCE), name
-        return future.result()
+        for _ in range(attempts):
+            done = threading.Event()
+            future = client.call_async(request)
+            future.add_done_callback(lambda _, done=done: done.set())
+            if done.wait(REPLY_PATIENCE):
+                return future.result()
+            client.remove_pending_request(future)
+        raise NoReplyError(f'{name}; newest /diagnostics: {self.statuses}')
 
     def state(self):
         return self.call(GetState, 'get_state', GetState.Request()).current_state.label
@@ -176,7 +198,10 @@ class Client:
         """Ask for a transition; return whether it succeeded."""
         request = ChangeState.Request()
         request.transition.label = label
-        return self.call(ChangeState, 'change_state', request).success
+        try:
+            return self.call(ChangeState, 'change_state', request, attempts=1).success
+        except NoReplyError:  # asked twice, it would be refused; the state tells what was lost
+            return self.state() == REACHED_BY[label]
 
     def set(self, **values):
         """Set parameters one by one, __ standing for a point; return the reasons of refusal."""
