@@ -20,6 +20,7 @@ def write(tmp_path, values):
     ({'learning_rate': 1}, {'learning_rate': 1.0}),
     ({'learning_rate': '1e-3'}, {'learning_rate': 0.001}),  # which YAML takes for a word
     ({'time_limit_min': 3}, {'time_limit_min': 3.0}),
+    ({'emphasis': {'b': 2.0}}, {'emphasis': {'b': 2.0}}),
 ])
 def test_settings(tmp_path, changes, expected):
     config = read_config(write(tmp_path, PLAIN), changes)
@@ -56,6 +57,10 @@ def test_what_is_written_down_reads_the_same(tmp_path):
     (PLAIN, {'optimizer': 'adam'}, 'optimizer is sgd or adamw'),
     (PLAIN, {'precision': 'int8'}, 'precision is one of bf16, fp16, fp32'),
     (PLAIN, {'labels': 'a'}, 'labels is a list'),
+    (PLAIN, {'emphasis': 'b'}, "emphasis is of type dict or nothing, not 'b'"),
+    (PLAIN, {'emphasis': {'c': 2}}, "emphasis names 'c', which is none of the labels"),
+    (PLAIN, {'emphasis': {'b': 0}}, 'emphasis of b is a number above 0, not 0'),
+    (PLAIN, {'emphasis': {'b': True}}, 'emphasis of b is a number above 0, not True'),
     (PLAIN, {'stages': []}, 'the last stage lasts until 1.0'),
     (PLAIN, {'stages': [1]}, 'a stage is keys and values'),
     (PLAIN, {'stages.1.until': 0.9}, 'the last stage lasts until 1.0'),

@@ -115,22 +115,34 @@ def test_no_sample_is_flipped():
                 assert left <= right
 
 
-def test_rare_classes_come_oftener():
+@pytest.mark.parametrize(('emphasis', 'expected', 'mean'), [
+    (None, {2, 3}, 2.5),  # weights 1 and sqrt(0.9 / 0.1) = 3: of 10 places 10 * 3 / 12
+    ([1, 3, 1], {5}, 5),  # 1 and 9: 10 * 9 / 18
+    ([2, 1, 1], {1, 2}, 1.43),  # 2 and 3: 10 * 3 / 21
+])
+def test_rare_and_emphasised_classes_come_oftener(emphasis, expected, mean):
     class_ids = [0] * 9 + [1]
     items = [LabelledImage(f'{k}', np.array([c]), np.array([[0.5, 0.5, 0.2, 0.2]]), EVERYTHING)
              for k, c in enumerate(class_ids)]
     assert class_frequencies(items, 3).tolist() == [0.9, 0.1, 0.1]  # none counts as one
     images = [np.zeros((32, 32, 3), np.uint8)] * 10
-    samples = Samples(items, images, Stage(1.0, size=32, batch=2), 32, 3, 0)
-    # weights 1 and sqrt(0.9 / 0.1) = 3: of 10 places 2.5 on average are the rare image's
+    samples = Samples(items, images, Stage(1.0, size=32, batch=2), 32, 3, 0, emphasis)
     counts = []
     for epoch in range(40):
         samples.epoch = epoch
         order = samples.order()
         assert len(order) == 10
         counts.append(int((order == 9).sum()))
-    assert set(counts) == {2, 3}
-    assert np.mean(counts) == pytest.approx(2.5, abs=0.2)
+    assert set(counts) == expected
+    assert np.mean(counts) == pytest.approx(mean, abs=0.2)
+
+
+def test_an_emphasised_class_is_pasted_oftener():
+    items, images = make_items(2, 2)
+    stage = Stage(1.0, size=96, batch=2, paste=0.5)
+    samples = Samples(items, images, stage, 96, 2, 0, [1, 3])
+    assert [patch.class_id for patch in samples.patches] == [0, 1]
+    assert samples.patch_weights.tolist() == pytest.approx([0.25, 0.75])
 
 
 @pytest.mark.parametrize(('ranks', 'batch'), [(1, 4), (2, 2), (3, 1)])

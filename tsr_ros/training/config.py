@@ -53,6 +53,7 @@ class TrainingConfig:
     extra_data: tuple[Path, ...] = ()  # for training only, whole
     epochs: int = 100
     time_limit_min: float | None = None  # ends the schedule early, its decay complete
+    emphasis: dict[str, float] | None = None  # how much oftener a label's images come
     input_size: int = 640  # of the deployed network, and of validation
     stages: tuple[Stage, ...] = (Stage(until=1.0),)
     nominal_batch: int = 64  # images whose gradients are added up for one step
@@ -87,6 +88,11 @@ class TrainingConfig:
             raise DataError(f'input_size is divisible by 32, not {self.input_size}')
         if self.optimizer not in ('sgd', 'adamw'):
             raise DataError(f'optimizer is sgd or adamw, not {self.optimizer!r}')
+        for label, factor in (self.emphasis or {}).items():
+            if label not in self.labels:
+                raise DataError(f'emphasis names {label!r}, which is none of the labels')
+            if isinstance(factor, bool) or not isinstance(factor, int | float) or factor <= 0:
+                raise DataError(f'emphasis of {label} is a number above 0, not {factor!r}')
         if not self.stages or self.stages[-1].until != 1.0:
             raise DataError('the last stage lasts until 1.0, the end of the run')
 

@@ -63,7 +63,8 @@ class Samples(Dataset):
     """
     The samples of one stage; `epoch` chooses the run of random numbers.
 
-    Images with rare classes come oftener: by the square root of how rare their rarest is.
+    Images with rare classes come oftener: by the square root of how rare a class is, times its
+    `emphasis` (C,), the largest of an image's classes. So do the objects crops are taken around.
     """
 
     def __init__(
@@ -74,21 +75,27 @@ class Samples(Dataset):
         deployed_size: int,
         num_classes: int,
         seed: int,
+        emphasis: Sequence[float] | None = None,
     ) -> None:
         self.items, self.images, self.stage = items, images, stage
         self.deployed_size, self.num_classes, self.seed = deployed_size, num_classes, seed
         self.epoch = 0
         self.limits = ViewRange(scale=stage.scale)
         frequency = class_frequencies(items, num_classes)
-        self.rarity = np.sqrt(frequency.max() / frequency)
-        weights = np.array([self.rarity[item.class_id].max(initial=1.0) for item in items])
+        emphasis = np.ones(num_classes) if emphasis is None else np.array(emphasis)
+        self.weight_of_class = np.sqrt(frequency.max() / frequency) * emphasis
+        weights = np.array(
+            [self.weight_of_class[item.class_id].max(initial=1.0) for item in items]
+        )
         self.weights = weights / weights.sum()
         self.patches = []
         if stage.paste:
             for item, image in zip(items, images):
                 self.patches += cut_patches(image, item.class_id, to_pixels(item, image))
             counts = np.bincount([p.class_id for p in self.patches], minlength=num_classes)
-            share = np.array([1 / counts[p.class_id] ** 0.75 for p in self.patches])
+            share = np.array(
+                [emphasis[p.class_id] / counts[p.class_id] ** 0.75 for p in self.patches]
+            )
             self.patch_weights = share / share.sum()
 
     def __len__(self) -> int:
@@ -140,7 +147,7 @@ class Samples(Dataset):
         else:
             focus = None
             if len(boxes) and rng.random() < FOCUS_SHARE:
-                share = self.rarity[item.class_id]
+                share = self.weight_of_class[item.class_id]
                 focus = boxes[rng.choice(len(boxes), p=share / share.sum())]
             view = crop_view(
                 rng, image, focus, self.deployed_size, self.stage.size, self.limits

@@ -196,13 +196,16 @@ class Trainer:
 
     def make_samples(self, stage: Stage) -> Samples:
         """Return the samples of a stage."""
+        config = self.config
+        emphasis = config.emphasis or {}
         return Samples(
             self.items,
             self.images,
             stage,
-            self.config.input_size,
+            config.input_size,
             self.num_classes,
-            self.config.seed,
+            config.seed,
+            [emphasis.get(label, 1.0) for label in config.labels],
         )
 
     def make_loader(self, samples: Samples, batches: EpochBatches) -> DataLoader:
