@@ -75,10 +75,10 @@ def measure(trainer: Trainer, steps: int, rounds: int) -> list[Throughput]:
     """
     results = []
     for number, stage in enumerate(trainer.config.stages):
-        samples = trainer.make_samples(stage)
+        samples = trainer.data.samples(stage)
         alone = time_samples(samples, stage.batch)
         trainer.network.train()
-        loader = trainer.make_loader(samples, EpochBatches(samples, stage.batch))
+        loader = trainer.data.loader(samples, trainer.data.batches(samples))
         loaded = endless(loader)
         kept = next(loaded)
         time_steps(trainer, loaded, WARM_UP)

@@ -15,15 +15,10 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from tsr_ros.evaluation.dataset import (
-    DataError,
-    LabelledImage,
-    read_class_names,
-    read_dataset,
-)
+from tsr_ros.evaluation.dataset import DataError
 from tsr_ros.training.config import Stage, TrainingConfig
-from tsr_ros.training.images import Images
-from tsr_ros.training.interruption import Interruption, ignore_interrupt
+from tsr_ros.training.data import TrainingData
+from tsr_ros.training.interruption import Interruption
 from tsr_ros.training.loss import LossGains, yolov7_loss
 from tsr_ros.training.optimization import (
     AverageWeights,
@@ -33,7 +28,7 @@ from tsr_ros.training.optimization import (
 from tsr_ros.training.ranks import Ranks
 from tsr_ros.training.records import LOSS_PARTS, Record
 from tsr_ros.training.run_folder import RunFolder, TrainingError
-from tsr_ros.training.samples import EpochBatches, Samples, collate
+from tsr_ros.training.samples import EpochBatches
 from tsr_ros.training.state import load_state, save_state
 from tsr_ros.training.validation import average_precisions, detect
 from tsr_ros.yolov7.checkpoint import load_weights
@@ -70,7 +65,7 @@ class Trainer:
             torch.set_num_threads(config.threads)
         cv2.setNumThreads(0)
         self.num_classes = len(config.labels)
-        self.read_data()
+        self.data = TrainingData(config, ranks)
         torch.manual_seed(config.seed)
         self.network = self.new_network()
         self.network.to(self.device, memory_format=torch.channels_last)
@@ -89,34 +84,6 @@ class Trainer:
         self.model = ranks.wrap(self.network)
         if ranks.is_first:
             self.folder.prepare(self.network, self.epoch)
-
-    def read_data(self) -> None:
-        """Read and check labels and images."""
-        config = self.config
-        if not config.data:
-            raise DataError('no data: name a folder in the settings or with --data')
-        self.items: list[LabelledImage] = []
-        self.val_items: list[LabelledImage] = []
-        for folder in (*config.data, *config.extra_data):
-            names = read_class_names(folder)
-            if names and tuple(names) != config.labels:
-                raise DataError(
-                    f'{folder} has the classes {names}, the settings {list(config.labels)}'
-                )
-        for folder in config.data:
-            self.items += read_dataset(folder, 'train', self.num_classes)
-            self.val_items += read_dataset(folder, 'val', self.num_classes)
-        for folder in config.extra_data:
-            self.items += read_dataset(folder, None, self.num_classes)
-        largest = max(stage.batch for stage in config.stages)
-        if self.ranks.count > 1 and len(self.items) < largest * self.ranks.count:
-            raise DataError(
-                f'{len(self.items)} images do not fill a batch of {largest} for each of '
-                f'{self.ranks.count} processes'
-            )
-        show, room = self.ranks.is_first, config.image_memory_gb
-        self.images = Images([item.path for item in self.items], room, show)
-        self.val_images = Images([item.path for item in self.val_items], room / 4, show)
 
     def new_network(self) -> Network:
         """Return the network to start from."""
@@ -150,10 +117,11 @@ class Trainer:
         self.history = progress.get('history', [])
         if progress.get('scaler'):
             self.scaler.load_state_dict(progress['scaler'])
-        if progress.get('images', len(self.items)) != len(self.items):
+        images = len(self.data.items)
+        if progress.get('images', images) != images:
             raise TrainingError(
                 f'{self.state_path}: the run had {progress["images"]} images, the data have '
-                f'{len(self.items)} now'
+                f'{images} now'
             )
 
     def progress(self, done: float = 0.0) -> float:
@@ -180,11 +148,9 @@ class Trainer:
                 stage = self.config.stages[self.stage_number]
                 if stage is not current:
                     current = stage
-                    samples = self.make_samples(stage)
-                    batches = EpochBatches(
-                        samples, stage.batch, self.ranks.rank, self.ranks.count
-                    )
-                    loader = self.make_loader(samples, batches)
+                    samples = self.data.samples(stage)
+                    batches = self.data.batches(samples)
+                    loader = self.data.loader(samples, batches)
                 samples.epoch, batches.first = self.epoch, self.batch
                 if not self.train_epoch(loader, batches, stage, interruption):
                     self.save()
@@ -193,34 +159,6 @@ class Trainer:
                 self.end_epoch()
         self.folder.close()
         return True
-
-    def make_samples(self, stage: Stage) -> Samples:
-        """Return the samples of a stage."""
-        config = self.config
-        emphasis = config.emphasis or {}
-        return Samples(
-            self.items,
-            self.images,
-            stage,
-            config.input_size,
-            self.num_classes,
-            config.seed,
-            [emphasis.get(label, 1.0) for label in config.labels],
-        )
-
-    def make_loader(self, samples: Samples, batches: EpochBatches) -> DataLoader:
-        """Return what hands out the batches, made ahead in worker processes."""
-        workers = self.config.workers
-        return DataLoader(
-            samples,
-            batch_sampler=batches,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            collate_fn=collate,
-            prefetch_factor=4 if workers else None,
-            worker_init_fn=ignore_interrupt,
-            pin_memory=self.device.type == 'cuda',
-        )
 
     def train_epoch(
         self, loader: DataLoader, batches: EpochBatches, stage: Stage, interruption: Interruption
@@ -344,17 +282,15 @@ class Trainer:
 
     def validate(self, record: Record) -> None:
         """Score the averaged weights and keep them if they are the best so far."""
-        config = self.config
-        found = detect(self.average.network, self.val_images, config.input_size, self.device)
-        precision = average_precisions(
-            self.val_items, self.val_images, found, self.num_classes
-        )
+        config, items, images = self.config, self.data.val_items, self.data.val_images
+        found = detect(self.average.network, images, config.input_size, self.device)
+        precision = average_precisions(items, images, found, self.num_classes)
         known = precision[~np.isnan(precision)]
         record['map50'] = round(float(known.mean()) if len(known) else 0.0, 4)
         for label, value in zip(config.labels, precision):
             if not math.isnan(value):
                 record[f'ap50_{label}'] = round(float(value), 4)
-        self.folder.save_results(self.val_items, self.val_images, found)
+        self.folder.save_results(items, images, found)
         self.folder.save_weights('last.safetensors', self.average.network)
         if record['map50'] > self.best:
             self.best = record['map50']
@@ -374,7 +310,7 @@ class Trainer:
             'elapsed_s': self.elapsed_s,
             'best': self.best,
             'history': self.history,
-            'images': len(self.items),
+            'images': len(self.data.items),
             'scaler': self.scaler.state_dict(),
         }
         with self.folder.writing(self.state_path.name) as path:

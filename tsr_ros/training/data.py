@@ -1,0 +1,87 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The labelled images of a run, and the batches that are made of them."""
+
+from __future__ import annotations
+
+from torch.utils.data import DataLoader
+
+from tsr_ros.evaluation.dataset import (
+    DataError,
+    LabelledImage,
+    read_class_names,
+    read_dataset,
+)
+from tsr_ros.training.config import Stage, TrainingConfig
+from tsr_ros.training.images import Images
+from tsr_ros.training.interruption import ignore_interrupt
+from tsr_ros.training.ranks import Ranks
+from tsr_ros.training.samples import EpochBatches, Samples, collate
+
+
+class TrainingData:
+    """
+    Images and labels of the splits train and val, read and checked.
+
+    :raises DataError: where there are none, other classes, or too few for all processes
+    """
+
+    def __init__(self, config: TrainingConfig, ranks: Ranks) -> None:
+        self.config, self.ranks = config, ranks
+        self.num_classes = len(config.labels)
+        self.items: list[LabelledImage] = []
+        self.val_items: list[LabelledImage] = []
+        if not config.data:
+            raise DataError('no data: name a folder in the settings or with --data')
+        for folder in (*config.data, *config.extra_data):
+            names = read_class_names(folder)
+            if names and tuple(names) != config.labels:
+                raise DataError(
+                    f'{folder} has the classes {names}, the settings {list(config.labels)}'
+                )
+        for folder in config.data:
+            self.items += read_dataset(folder, 'train', self.num_classes)
+            self.val_items += read_dataset(folder, 'val', self.num_classes)
+        for folder in config.extra_data:
+            self.items += read_dataset(folder, None, self.num_classes)
+        largest = max(stage.batch for stage in config.stages)
+        if ranks.count > 1 and len(self.items) < largest * ranks.count:
+            raise DataError(
+                f'{len(self.items)} images do not fill a batch of {largest} for each of '
+                f'{ranks.count} processes'
+            )
+        show, room = ranks.is_first, config.image_memory_gb
+        self.images = Images([item.path for item in self.items], room, show)
+        self.val_images = Images([item.path for item in self.val_items], room / 4, show)
+
+    def samples(self, stage: Stage) -> Samples:
+        """Return the samples of a stage."""
+        config = self.config
+        emphasis = config.emphasis or {}
+        return Samples(
+            self.items,
+            self.images,
+            stage,
+            config.input_size,
+            self.num_classes,
+            config.seed,
+            [emphasis.get(label, 1.0) for label in config.labels],
+        )
+
+    def batches(self, samples: Samples) -> EpochBatches:
+        """Return which samples make up this process's batches."""
+        return EpochBatches(samples, samples.stage.batch, self.ranks.rank, self.ranks.count)
+
+    def loader(self, samples: Samples, batches: EpochBatches) -> DataLoader:
+        """Return what hands out the batches, made ahead in worker processes."""
+        workers = self.config.workers
+        return DataLoader(
+            samples,
+            batch_sampler=batches,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            collate_fn=collate,
+            prefetch_factor=4 if workers else None,
+            worker_init_fn=ignore_interrupt,
+            pin_memory=self.ranks.device.type == 'cuda',
+        )
