@@ -232,7 +232,8 @@ class Environment:
     def write_setup(self, packages):
         """Write the script that a shell sources to work in this environment."""
         lines = [f'# Sourced by the Makefile; made by scripts/environment.py for {packages}',
-                 f'export PATH={shlex.quote(str(self.venv / "bin"))}:$PATH']
+                 'export PATH={}:{}:$PATH'.format(
+                     *(shlex.quote(str(folder / 'bin')) for folder in (self.install, self.venv)))]
         if self.installed_ros:
             install = shlex.quote(str(self.install))
             lines += [f'export AMENT_PREFIX_PATH={install}:$AMENT_PREFIX_PATH',
