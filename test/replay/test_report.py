@@ -1,13 +1,16 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import re
+import types
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 
-from tsr_ros.replay.report import choose_answers, latency_figure, summary
+from tsr_ros.evaluation.ground_truth import GroundTruth
+from tsr_ros.replay.report import choose_answers, latency_figure, summary, write_report
 from tsr_ros.replay.run import Answer, Run, percentiles_ms
+from tsr_ros.replay.score import score_run
 from tsr_ros.replay.tables import Table, as_text, run_tables
 from tsr_ros.report.page import figure_svg
 from tsr_ros.vision.detections import Detections
@@ -67,6 +70,17 @@ def test_the_summary_says_what_counts():
         'Of 3 frames 2 were answered and 1 dropped. Half of the answers were there 40 ms after '
         'an image was sent, 95\u00a0% within 40 ms. 2 signs and lights were found in them, all '
         'frames together.')
+
+
+@pytest.mark.parametrize(('ahead_m', 'drawn'), [(20.0, True), (np.nan, False)])
+def test_distances_are_drawn_where_they_are_known(tmp_path, ahead_m, drawn):
+    run = make_run(())
+    truth = GroundTruth.of([(0, 0, 9, 9)], [0], ['a'], [(0, 0, ahead_m)])
+    run.answers[0] = run.answers[0]._replace(ground_truth=truth)
+    run.detector.update(model='m', backend='b', precision='fp32', device='cpu', threads='1')
+    nothing = types.SimpleNamespace(frames=lambda: iter(()))
+    page = write_report(tmp_path / 'a.html', [run], [score_run(run)], [nothing], 'Made')
+    assert ('From which distance' in page.read_text()) == drawn
 
 
 @pytest.mark.parametrize('run', [

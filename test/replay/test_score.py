@@ -10,6 +10,7 @@ from tsr_ros.evaluation.ground_truth import GroundTruth
 from tsr_ros.nodes.parameters import SETTINGS
 from tsr_ros.replay.run import Answer, Run, in_labels_of
 from tsr_ros.replay.score import TRACKING, passing_ns, score_run
+from tsr_ros.replay.tables import conditions_tables
 from tsr_ros.vision.detections import Detections
 
 LABELS = ('red', 'green')
@@ -55,6 +56,7 @@ def test_distances_and_times_worked_by_hand():
     (seen,) = score.signs
     assert (seen.track_id, seen.label, seen.frames, seen.detected_frames) == ('a', 'red', 6, 4)
     assert seen.visible == pytest.approx((math.hypot(30, 3), 3.0), abs=1e-5)
+    assert seen.last == pytest.approx((math.hypot(25, 3), 2.5), abs=1e-5)
     assert seen.detected == pytest.approx((math.hypot(29, 3), 2.9), abs=1e-5)
     assert seen.confirmed == pytest.approx((math.hypot(26, 3), 2.6), abs=1e-5)
     assert score.scores.overall.recall == pytest.approx(4 / 6)
@@ -87,6 +89,63 @@ def test_a_false_alarm_that_stays_becomes_a_false_sign():
 def test_a_sign_taken_for_another_class_is_not_invented():
     score = score_run(make_run(*(([(SIGN, 0.8, 1)], sign(20 - n)) for n in range(6))))
     assert (score.wrong_class, score.false_signs, score.missed) == (6, 0, 1)
+
+
+@pytest.mark.parametrize(('ahead_m', 'painted', 'expected'), [
+    ([], [], math.nan),
+    ([math.nan, math.nan], [True, False], math.nan),  # nobody knows where they are
+    ([20], [False], 0),
+    ([20, 30], [True, True], 25),
+    # of the far one alone the median would be 30 m, as if less were seen from farther away
+    ([20, 30], [False, True], 15),
+    ([20, 30, math.nan], [True, True, False], 25),
+])
+def test_a_sign_never_found_is_found_from_0_m(ahead_m, painted, expected):
+    boxes = [(40 * k, 40, 40 * k + 16, 56) for k in range(len(ahead_m))]
+    truth = GroundTruth.of(boxes, [0] * len(boxes), [str(k) for k in range(len(boxes))],
+                           [(0, 0, z) for z in ahead_m])
+    found = [(box, 0.9, 0) for box, is_painted in zip(boxes, painted) if is_painted]
+    score = score_run(make_run((found, truth)))
+    assert score.detected_m == pytest.approx(expected, nan_ok=True)
+    # one frame confirms nothing
+    assert score.confirmed_m == pytest.approx(0 * expected, nan_ok=True)
+
+
+def test_pictures_have_no_minutes():
+    run = make_run(([(ELSEWHERE, 0.9, 0)], NOTHING))._replace(kind='images')
+    score = score_run(run)
+    assert score.false_alarms == 1
+    assert score.as_dict()['false_alarms_per_minute'] is None
+
+
+def drive(condition, *hits, alarms=()):
+    """Return a run of 6 frames, at 10 m/s, with the sign found in some, and its score."""
+    run = make_run(*(
+        ([HIT] * (number in hits) + [(ELSEWHERE, 0.5, 0)] * (number in alarms),
+         sign(30.0 - number)) for number in range(6)))._replace(
+             source=f'{condition} 1', condition=condition)
+    return run, score_run(run)
+
+
+def test_what_light_and_weather_cost():
+    drives = [drive('fog', 3, 4, 5, alarms=(0,)), drive('clear_day', *range(6)), drive('night')]
+    side_by_side, costs, classes = conditions_tables(*zip(*drives))
+    assert [row[0] for row in side_by_side.rows] == ['fog 1', 'clear_day 1', 'night 1']
+    # half of it is found: the mean of the precision, 1, at the recalls 0, 0.01 … 0.5 of 101
+    assert side_by_side.rows[0][2:] == (
+        '0.750', '0.500', '0.505', '27.0', '25.0', '0 of 1', '100')
+    assert costs.title == 'What light and weather cost against clear_day 1'
+    assert costs.rows == [
+        ('fog 1', 'fog', '-25.0', '-50.0', '-49.5', '-3.0', '-3.0', '0', '+100'),
+        ('night 1', 'night', '-100.0', '-100.0', '-100.0', '-30.0', '-28.0', '+1', '0')]
+    assert classes.headings == ('class', 'fog 1', 'clear_day 1', 'night 1')
+    assert classes.rows == [('red', '0.505', '1.000', '0.000'), ('green', '–', '–', '–'),
+                            ('all', '0.505', '1.000', '0.000')]
+
+
+def test_without_a_clear_day_nothing_is_compared_with_it():
+    titles = [table.title for table in conditions_tables(*zip(drive('fog', 1), drive('rain', 2)))]
+    assert titles == ['Conditions side by side', 'mAP@0.5 of each class']
 
 
 def test_dropped_frames_count_for_signs_alone():

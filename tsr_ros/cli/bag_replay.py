@@ -16,7 +16,7 @@ from tsr_ros.replay.report import write_report
 from tsr_ros.replay.run import DetectorOptions, Run, to_json
 from tsr_ros.replay.score import score_run
 from tsr_ros.replay.sources import Source, SourceError, open_source
-from tsr_ros.replay.tables import as_text, conditions_table, run_tables
+from tsr_ros.replay.tables import as_text, conditions_tables, run_tables
 from tsr_ros.report.files import write_json
 
 
@@ -80,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
     scored = [(played, score) for played, score in zip(runs, scores, strict=True)
               if score is not None]
     if len(scored) > 1:
-        print(f'\n{as_text(conditions_table(*zip(*scored, strict=True)))}')
+        for table in conditions_tables(*zip(*scored, strict=True)):
+            print(f'\n{as_text(table)}')
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         write_json(args.json, [{**to_json(played), 'score': score.as_dict() if score else None}

@@ -18,7 +18,7 @@ from tsr_ros.replay.frame import encode_jpeg
 from tsr_ros.replay.run import Answer, Run, percentiles_ms
 from tsr_ros.replay.score import RunScore
 from tsr_ros.replay.sources import Source
-from tsr_ros.replay.tables import Table, conditions_table, run_tables
+from tsr_ros.replay.tables import Table, conditions_tables, run_tables
 from tsr_ros.report.page import Page
 from tsr_ros.report.plots import COLOURS, new_figure
 from tsr_ros.vision.draw import draw_detections
@@ -30,6 +30,7 @@ _STACK = {  # stage: what the plot's legend calls it, and its colour
     'preprocess': ('preprocessing', COLOURS[2]), 'inference': ('network', COLOURS[0]),
     'postprocess': ('postprocessing', COLOURS[4]), 'publish': ('publishing', COLOURS[3]),
 }
+_LEAST_BAR_M = 0.5  # so that a sign found at the last moment is not found in vain
 _BETWEEN = ('between processes', COLOURS[6])
 
 
@@ -38,8 +39,9 @@ def write_report(path: Path, runs: Sequence[Run], scores: Sequence[RunScore | No
     """Write one self-contained page about one or several runs; return its path."""
     page = Page(title, _subtitle(runs[0]))
     scored = [(run, score) for run, score in zip(runs, scores, strict=True) if score is not None]
-    if len(runs) > 1 and scored:
-        _add_table(page, conditions_table(*zip(*scored, strict=True)))
+    if len(scored) > 1:
+        for table in conditions_tables(*zip(*scored, strict=True)):
+            _add_table(page, table)
     for run, score, source in zip(runs, scores, sources, strict=True):
         if len(runs) > 1:
             page.heading(run.source)
@@ -70,11 +72,12 @@ def _add_run(page: Page, run: Run, score: RunScore | None, source: Source) -> No
         page.gallery(others)
     page.heading('Latency over time', 3)
     page.plot(latency_figure(run), _latency_caption(run))
-    if score is not None and score.signs:
+    if score is not None and any(np.isfinite(sign.visible.distance_m) for sign in score.signs):
         page.heading('From which distance each sign was seen', 3)
         page.plot(signs_figure(score),
-                  'Bars run from where a sign can first be told apart to where it is passed; '
-                  'the farther away blue and green begin, the better.')
+                  'Bars run from where a sign can first be told apart to where it is last to be '
+                  'seen, which is far off where the drive ends before it; the farther away blue '
+                  'and green begin, the better.')
     for table in run_tables(run, score):
         _add_table(page, table)
 
@@ -247,7 +250,9 @@ def signs_figure(score: RunScore) -> Any:
         for sight, colour in ((sign.visible, '#c9cfd6'), (sign.detected, COLOURS[5]),
                               (sign.confirmed, COLOURS[2])):
             if sight is not None and np.isfinite(sight.distance_m):
-                axes.barh(row, sight.distance_m, color=colour, height=0.7)
+                last_m = sign.last.distance_m
+                axes.barh(row, max(sight.distance_m - last_m, _LEAST_BAR_M), left=last_m,
+                          color=colour, height=0.7)
     axes.set_yticks(range(len(score.signs)),
                     [f'{sign.track_id} ({sign.label})' for sign in score.signs])
     axes.invert_yaxis()

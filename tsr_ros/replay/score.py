@@ -38,6 +38,7 @@ class SignScore(NamedTuple):
     frames: int              # in which it is to be seen
     detected_frames: int     # in which it was found
     visible: Sight           # when it can first be told apart, by the ground truth
+    last: Sight              # when it is last to be seen: the drive may end far before it
     detected: Sight | None   # first found; None: missed
     confirmed: Sight | None  # first found and confirmed; None: never
 
@@ -47,10 +48,10 @@ class RunScore(NamedTuple):
 
     scores: Scores                # of the frames that were answered
     signs: tuple[SignScore, ...]  # in the order in which they come into sight
-    false_alarms: int             # detections where nothing is
+    false_alarms: int             # detections that hit no object: see find_mistakes
     wrong_class: int              # detections on an object of another class
     false_signs: int              # confirmed, though none of its detections lies on an object
-    minutes: float                # that the frames with ground truth cover
+    minutes: float                # that the frames with ground truth cover; of pictures 0
 
     @property
     def missed(self) -> int:
@@ -64,13 +65,23 @@ class RunScore(NamedTuple):
 
     @property
     def false_alarms_per_minute(self) -> float:
-        """Detections where nothing is, per minute of the drive."""
+        """Detections that hit no object, per minute of the drive."""
         return self.false_alarms / self.minutes if self.minutes else math.nan
 
     @property
     def false_signs_per_minute(self) -> float:
         """Signs confirmed where nothing is, per minute of the drive."""
         return self.false_signs / self.minutes if self.minutes else math.nan
+
+    @property
+    def detected_m(self) -> float:
+        """Median distance at which signs were first found, metres; see _median_m."""
+        return _median_m(self.signs, [sign.detected for sign in self.signs])
+
+    @property
+    def confirmed_m(self) -> float:
+        """Median distance at which signs were first confirmed, metres; see _median_m."""
+        return _median_m(self.signs, [sign.confirmed for sign in self.signs])
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it; None for NaN."""
@@ -82,6 +93,7 @@ class RunScore(NamedTuple):
             'false_signs': self.false_signs, 'minutes': self.minutes,
             'false_alarms_per_minute': _number(self.false_alarms_per_minute),
             'false_signs_per_minute': _number(self.false_signs_per_minute),
+            'detected_m': _number(self.detected_m), 'confirmed_m': _number(self.confirmed_m),
         }
 
 
@@ -120,9 +132,23 @@ def score_run(run: Run, tracker: SignTracker | None = None) -> RunScore:
             answer.stamp_ns, matches.row[detection]) in confirmed
     false_signs = {tracks[key] for key in confirmed} - real
     known = sum(answer.ground_truth is not None for answer in run.answers)
+    minutes = known * run.duration_s / max(len(run.answers), 1) / 60
     return RunScore(
         scores, _sign_scores(run, found), len(mistakes.false_alarms), len(mistakes.confused),
-        len(false_signs), known * run.duration_s / max(len(run.answers), 1) / 60)
+        # the pace of single pictures is made up: nothing happens so and so often a minute in them
+        len(false_signs), 0.0 if run.kind == 'images' else minutes)
+
+
+def _median_m(signs: Sequence[SignScore], sights: Sequence[Sight | None]) -> float:
+    """
+    Return the median distance, one that never was counting as 0 m; NaN where no place is known.
+
+    Left out, the signs that only good light shows would make bad light look the better.
+    """
+    distances_m = [sight.distance_m if sight else 0.0
+                   for sign, sight in zip(signs, sights, strict=True)
+                   if not math.isnan(sign.visible.distance_m)]
+    return float(np.median(distances_m)) if distances_m else math.nan
 
 
 def _follow(run: Run, tracker: SignTracker) \
@@ -169,7 +195,8 @@ def _sign_score(run: Run, track_id: str, seen: Sequence[tuple[int, int, np.ndarr
     confirmed = [stamp for stamp in detected if found[stamp, track_id]]
     return SignScore(
         track_id, run.labels[seen[0][1]], len(seen), len(detected), sights[seen[0][0]],
-        sights[detected[0]] if detected else None, sights[confirmed[0]] if confirmed else None)
+        sights[seen[-1][0]], sights[detected[0]] if detected else None,
+        sights[confirmed[0]] if confirmed else None)
 
 
 def passing_ns(stamps_ns: Sequence[int], ahead_m: Sequence[float]) -> float:

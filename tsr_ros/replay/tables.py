@@ -12,6 +12,7 @@ from tsr_ros.replay.run import DROPS, Run, percentiles_ms
 from tsr_ros.replay.score import RunScore, Sight
 from tsr_ros.report.text_table import text_table
 
+CLEAR_DAY = 'clear_day'  # the condition that the others are compared with
 STAGES = {
     'age_at_arrival': 'age of the image at the node, by the recording\'s clock',
     'queue_wait': 'waiting until the detector is free',
@@ -91,14 +92,14 @@ def _classes(run: Run, score: RunScore | None) -> Table:
 
 
 def _signs(score: RunScore) -> Table:
-    rows = [(sign.track_id, sign.label, *_sight(sign.visible, ''),
+    rows = [(sign.track_id, sign.label, *_sight(sign.visible, ''), *_sight(sign.last, ''),
              *_sight(sign.detected, 'missed'), *_sight(sign.confirmed, 'never'),
              f'{sign.detected_frames} of {sign.frames}')
             for sign in score.signs]
     return Table(
         'Each sign along the road',
-        ('sign', 'class', 'visible m', 's', 'detected m', 's', 'confirmed m', 's',
-         'found in frames'), rows, left=2,
+        ('sign', 'class', 'visible from m', 's', 'to m', 's', 'detected m', 's', 'confirmed m',
+         's', 'found in frames'), rows, left=2,
         note='m: distance at that moment; s: seconds left until the sign is passed (where its '
              'place is not known: until it is last to be seen).')
 
@@ -111,45 +112,82 @@ def _sight(sight: Sight | None, otherwise: str) -> tuple[str, str]:
 
 def _alarms(score: RunScore) -> Table:
     rows = [
-        ('detections where nothing is', str(score.false_alarms),
+        ('false alarms: detections that hit no object', str(score.false_alarms),
          _number(score.false_alarms_per_minute, 1)),
         ('detections of the wrong class', str(score.wrong_class),
          _number(score.wrong_class / score.minutes if score.minutes else math.nan, 1)),
     ]
     if score.signs:
-        rows += [('signs confirmed where nothing is', str(score.false_signs),
+        rows += [('false signs: confirmed, but no object hit', str(score.false_signs),
                   _number(score.false_signs_per_minute, 1)),
                  (f'signs never found, of {len(score.signs)}', str(score.missed), ''),
                  (f'signs never confirmed, of {len(score.signs)}', str(score.unconfirmed), '')]
     return Table('What went wrong', ('', 'count', 'per minute'), rows)
 
 
-def conditions_table(runs: Sequence[Run], scores: Sequence[RunScore]) -> Table:
-    """Return one row for each run, to set conditions of light and weather side by side."""
+def conditions_tables(runs: Sequence[Run], scores: Sequence[RunScore]) -> Iterator[Table]:
+    """Yield what sets several runs side by side, and what they lose against the clear day."""
+    yield _conditions(runs, scores)
+    reference = next((k for k, run in enumerate(runs) if run.condition == CLEAR_DAY), None)
+    if reference is not None and any(run.condition != CLEAR_DAY for run in runs):
+        yield _costs(runs, scores, reference)
+    yield _classes_side_by_side(runs, scores)
+
+
+_MEASURES = ('precision', 'recall', 'mAP@0.5', 'detected m', 'confirmed m', 'missed',
+             'false alarms/min')
+
+
+def _conditions(runs: Sequence[Run], scores: Sequence[RunScore]) -> Table:
     rows = []
     for run, score in zip(runs, scores, strict=True):
         overall = score.scores.overall
-        detected = [sign.detected.distance_m for sign in score.signs if sign.detected is not None]
-        confirmed = [sign.confirmed.distance_m for sign in score.signs
-                     if sign.confirmed is not None]
         rows.append((
             run.source, run.condition, _number(overall.precision, 3), _number(overall.recall, 3),
-            _number(overall.ap50, 3), _number(_median(detected), 1),
-            _number(_median(confirmed), 1), f'{score.missed} of {len(score.signs)}',
-            _number(score.false_alarms_per_minute, 1)))
+            _number(overall.ap50, 3), _number(score.detected_m, 1), _number(score.confirmed_m, 1),
+            f'{score.missed} of {len(score.signs)}', _number(score.false_alarms_per_minute, 0)))
+    return Table('Conditions side by side', ('source', 'condition', *_MEASURES), rows, left=2,
+                 note='detected and confirmed: from which distance, the median over the signs; '
+                      'one that never was counts as 0 m.')
+
+
+def _costs(runs: Sequence[Run], scores: Sequence[RunScore], reference: int) -> Table:
+    clear = scores[reference]
+    rows = []
+    for run, score in zip(runs, scores, strict=True):
+        if run.condition == CLEAR_DAY:
+            continue
+        points = [100 * (getattr(score.scores.overall, name)
+                         - getattr(clear.scores.overall, name))
+                  for name in ('precision', 'recall', 'ap50')]
+        rows.append((
+            run.source, run.condition, *(_difference(value, 1) for value in points),
+            _difference(score.detected_m - clear.detected_m, 1),
+            _difference(score.confirmed_m - clear.confirmed_m, 1),
+            _difference(score.missed - clear.missed, 0),
+            _difference(score.false_alarms_per_minute - clear.false_alarms_per_minute, 0)))
     return Table(
-        'Conditions side by side',
-        ('source', 'condition', 'precision', 'recall', 'mAP@0.5', 'detected m', 'confirmed m',
-         'missed', 'false alarms/min'), rows, left=2,
-        note='detected and confirmed: median distance of the signs that were.')
+        f'What light and weather cost against {runs[reference].source}',
+        ('source', 'condition', *_MEASURES), rows, left=2,
+        note='Differences; precision, recall and mAP@0.5 in points, which are hundredths. They '
+             'are the cost of light and weather where road and signs are the same, and a sign '
+             'more or less among so few may be chance.')
 
 
-def _median(values: Sequence[float]) -> float:
-    values = sorted(value for value in values if not math.isnan(value))
-    if not values:
-        return math.nan
-    middle = len(values) // 2
-    return (values[middle] + values[~middle]) / 2
+def _classes_side_by_side(runs: Sequence[Run], scores: Sequence[RunScore]) -> Table:
+    columns = [[_number(row.ap50, 3) for row in (*score.scores.classes, score.scores.overall)]
+               for score in scores]
+    labels = [*(row.label for row in scores[0].scores.classes), 'all']
+    return Table('mAP@0.5 of each class', ('class', *(run.source for run in runs)),
+                 list(zip(labels, *columns, strict=True)))
+
+
+def _difference(value: float, digits: int) -> str:
+    """Return a number with its sign; 0 has none."""
+    if math.isnan(value):
+        return '–'
+    value = round(value, digits) + 0.0  # of -0.0 makes 0.0
+    return f'{value:+.{digits}f}' if value else f'{value:.{digits}f}'
 
 
 def _number(value: float, digits: int) -> str:
