@@ -107,6 +107,28 @@ def test_the_command_prints_tables_and_writes_report_and_json(drive, small_model
     assert 'data:image/jpeg;base64,' in page
 
 
+@pytest.mark.parametrize(('good', 'status', 'said'), [
+    (True, 1, 'left out: '), (False, 1, 'not one of the recordings could be replayed')])
+def test_a_recording_that_fails_on_the_way_does_not_take_the_others_along(
+        drive, small_models, tmp_path, capsys, good, status, said):
+    for folder in ('a', 'b'):  # their second label file cannot be read
+        (tmp_path / folder).mkdir()
+        for name in '12':
+            cv2.imwrite(str(tmp_path / folder / f'{name}.png'), square_image([]))
+        (tmp_path / folder / '1.txt').write_text('')
+        (tmp_path / folder / '2.txt').write_text('0 half')
+    sources = [tmp_path / 'a', *[drive] * good, tmp_path / 'b']
+    assert main(['bag', 'replay', *map(str, sources), '--model', 'small', '--models-dir',
+                 str(small_models), '--threads', '1', '--out', str(tmp_path / 'out'),
+                 '--json', str(tmp_path / 'all.json')]) == status
+    assert said in (errors := capsys.readouterr().err)
+    assert errors.count('2.txt:1: expected five numbers') == 2
+    if good:
+        only, = json.loads((tmp_path / 'all.json').read_text())
+        assert only['source']['name'] == 'drive'
+        assert '<h1>drive: offline replay</h1>' in (tmp_path / 'out' / 'index.html').read_text()
+
+
 def test_what_has_no_ground_truth_is_not_judged(tmp_path, small_models, capsys):
     cv2.imwrite(str(tmp_path / 'a.png'), square_image([(24, 40, 16, 0)]))
     assert main(['bag', 'replay', str(tmp_path), '--model', 'small', '--models-dir',

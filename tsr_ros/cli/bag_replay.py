@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import sys
 from pathlib import Path
 
 from tsr_ros.backends.base import BackendError
@@ -33,7 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'Play recordings to the detector. Offline: every frame, as fast as it goes, the same '
         'result each time: how right it is. Live: over ROS 2 topics, to the node in a process of '
         'its own, at the pace of the recording: how fast it is, and what is dropped. Where a '
-        'recording has ground truth, both are judged by it.')
+        'recording has ground truth, both are judged by it. A recording that fails on the way is '
+        'named and left out, and the exit status is 1.')
     parser.add_argument('bags', nargs='+', metavar='BAG',
                         help='rosbag2; a film, a folder of images or a YOLO set too')
     parser.add_argument('--mode', choices=('offline', 'live'), default='offline',
@@ -65,9 +67,21 @@ def run(args: argparse.Namespace) -> int:
                               args.models_dir or '', args.conf)
     # all are opened first, so that a mistyped name is said before the work begins
     sources = [open_source(bag, topic=args.topic) for bag in args.bags]
-    runs, scores = [], []
+    # and what would fail at the end, rather now than after minutes of work
+    for folder in (args.out, args.json and args.json.parent):
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+    played_sources, runs, scores = [], [], []
     for source in sources:
-        played = _play(source, options, args)
+        try:
+            played = _play(source, options, args)
+        except (LiveError, SourceError) as error:
+            if len(sources) == 1:
+                raise
+            # the others are not lost for it
+            print(f'tsr bag replay: left out: {error}', file=sys.stderr)
+            continue
+        played_sources.append(source)
         runs.append(played)
         scores.append(score_run(played) if played.has_ground_truth else None)
         print(f'\n{played.source}, {played.mode}')
@@ -77,19 +91,21 @@ def run(args: argparse.Namespace) -> int:
             print('\nIt has no ground truth, so it is not said how right this is.')
         for problem in played.problems:
             print(f'\nNote: {problem}.')
+    if not runs:
+        raise ReplayError('not one of the recordings could be replayed to its end')
     scored = [(played, score) for played, score in zip(runs, scores, strict=True)
               if score is not None]
     if len(scored) > 1:
         for table in conditions_tables(*zip(*scored, strict=True)):
             print(f'\n{as_text(table)}')
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
         write_json(args.json, [{**to_json(played), 'score': score.as_dict() if score else None}
                                for played, score in zip(runs, scores, strict=True)])
-    page = write_report(args.out / 'index.html', runs, scores, sources,
-                        f'{", ".join(source.name for source in sources)}: {args.mode} replay')
+    names = ', '.join(source.name for source in played_sources)
+    page = write_report(args.out / 'index.html', runs, scores, played_sources,
+                        f'{names}: {args.mode} replay')
     print(f'\nThe report: {page}')
-    return 0
+    return 0 if len(runs) == len(sources) else 1
 
 
 def _play(source: Source, options: DetectorOptions, args: argparse.Namespace) -> Run:
