@@ -69,10 +69,33 @@ def test_labels_beside_images_are_their_ground_truth(tmp_path, image, label):
     assert second.stamp_ns - first.stamp_ns == 100_000_000
 
 
-@pytest.mark.parametrize('names', ['[sign, lamp]', '{0: sign, 1: lamp}'])
-def test_data_yaml_names_the_classes(tmp_path, names):
+@pytest.mark.parametrize(('image', 'label'), [
+    ('images/train/a.png', 'labels/train/a.txt'),
+    ('train/images/a.png', 'train/labels/a.txt'),
+])
+def test_one_split_of_a_set_is_a_source(tmp_path, image, label):
+    write_image(tmp_path / image)
+    write_text(tmp_path / label, '1 0.5 0.5 0.1 0.25\n')
+    write_text(tmp_path / 'data.yaml', 'names: [sign, lamp]\n')
+    source = open_source((tmp_path / image).parent)
+    assert source.labels == ('sign', 'lamp')
+    assert source.has_ground_truth
+    assert next(source.frames()).ground_truth.class_id.tolist() == [1]
+
+
+def test_a_set_in_splits_asks_for_one_of_them(tmp_path):
+    write_image(tmp_path / 'images' / 'train' / 'a.png')
+    write_image(tmp_path / 'images' / 'val' / 'b.png')
+    with pytest.raises(SourceError, match='name one of its folders: images/train, images/val'):
+        open_source(tmp_path)
+
+
+@pytest.mark.parametrize(('file', 'text'), [
+    ('data.yaml', 'names: [sign, lamp]'), ('data.yaml', 'names: {0: sign, 1: lamp}'),
+    ('images/data.yaml', 'names: [sign, lamp]'), ('classes.txt', 'sign\nlamp\n')])
+def test_a_file_beside_the_images_names_the_classes(tmp_path, file, text):
     write_image(tmp_path / 'images' / 'a.png')
-    write_text(tmp_path / 'data.yaml', f'names: {names}\n')
+    write_text(tmp_path / file, text)
     assert open_source(tmp_path).labels == ('sign', 'lamp')
 
 
@@ -111,7 +134,7 @@ BAD = {
                             'no frame|not a film'),
     'damaged recording': (lambda folder: write_text(folder / 'a.mcap', 'no recording'), 'damaged'),
     'classes unnamed': (lambda folder: write_text(write_image(folder / 'a.png').with_name(
-        'data.yaml'), 'nc: 5').parent, 'does not name the classes'),
+        'data.yaml'), 'nc: 5').parent, 'expected `names` with a list of the classes'),
 }
 
 

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import PIL.Image
-import yaml
 
-from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES, DataError, read_labels
+from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES, DataError, read_class_names, read_labels
 from tsr_ros.evaluation.ground_truth import LABELS, GroundTruth
 from tsr_ros.replay.bag import (
     CAMERA_INFO_TOPIC,
@@ -66,8 +65,9 @@ def open_source(path: str | Path, rate_hz: float | None = None,
     """
     Return a rosbag2, a film, a folder of images or a single image as a source.
 
-    Labels in YOLO layout beside the images are their ground truth: `labels/` beside `images/`, or
-    a text file beside each image; `data.yaml` may name the classes.
+    Labels in YOLO layout beside the images are their ground truth: `labels/` beside `images/`,
+    `labels/train/` beside `images/train/`, or a text file beside each image; `data.yaml` or
+    `classes.txt` may name the classes.
 
     :param rate_hz: frames per second of what has no clock; None: as the film says, 10 for images.
     :param topic: of a recording's images; None: the usual one, or the only one.
@@ -179,8 +179,11 @@ def _folder_source(path: Path, rate_hz: float) -> Source:
         folder = path / 'images'
         images = _images(folder)
     if not images:
-        raise SourceError(f'{path} has no images ({", ".join(IMAGE_SUFFIXES)}), and it is no '
-                          'rosbag2')
+        splits = sorted(str(inside.relative_to(path)) for inside in (
+            *path.glob('images/*'), *path.glob('*/images')) if inside.is_dir())
+        raise SourceError(
+            f'{path} has no images ({", ".join(IMAGE_SUFFIXES)}), and it is no rosbag2'
+            + (f'; name one of its folders: {", ".join(splits)}' if splits else ''))
     return _image_source(path, folder, images, rate_hz)
 
 
@@ -190,8 +193,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _image_source(path: Path, folder: Path, images: Sequence[Path], rate_hz: float) -> Source:
-    beside = folder.parent / 'labels' if folder.name == 'images' else folder / 'labels'
-    label_folder = beside if beside.is_dir() else folder
+    label_folder = _label_folder(folder)
     label_files = [label_folder / f'{image.stem}.txt' for image in images]
     labels = _labels(folder)
 
@@ -202,6 +204,16 @@ def _image_source(path: Path, folder: Path, images: Sequence[Path], rate_hz: flo
 
     return Source(path, path.name, 'images', 'unspecified', labels, rate_hz, len(images),
                   any(file.is_file() for file in label_files), None, None, frames)
+
+
+def _label_folder(folder: Path) -> Path:
+    if folder.name == 'images':
+        beside = folder.parent / 'labels'
+    elif folder.parent.name == 'images':  # of one split
+        beside = folder.parent.parent / 'labels' / folder.name
+    else:
+        beside = folder / 'labels'
+    return beside if beside.is_dir() else folder
 
 
 def _content(image: Path) -> tuple[bytes | None, Callable[[], np.ndarray] | None]:
@@ -228,24 +240,18 @@ def _ground_truth(image: Path, label_file: Path, labels: Sequence[str]) -> Groun
 
 
 def _labels(folder: Path) -> tuple[str, ...]:
-    """Return the class names in data.yaml, in the folder or the one above, else this package's."""
-    for file in (folder / 'data.yaml', folder.parent / 'data.yaml'):
-        if not file.is_file():
-            continue
+    """Return the class names in classes.txt or data.yaml of the set, else this package's."""
+    above = [folder, folder.parent]
+    if 'images' in (folder.name, folder.parent.name):  # and of all splits together
+        above.append(folder.parent.parent)
+    for place in above:
         try:
-            content = yaml.safe_load(file.read_text())
-            return _names(content['names'])
-        except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-            raise SourceError(f'{file} does not name the classes: {error!r}') from error
+            names = read_class_names(place)
+        except DataError as error:
+            raise SourceError(str(error)) from error
+        if names:
+            return tuple(names)
     return LABELS
-
-
-def _names(names: Any) -> tuple[str, ...]:
-    if isinstance(names, dict):
-        names = [names[class_id] for class_id in range(len(names))]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError('names is neither a list nor numbered from 0 on')
-    return tuple(names)
 
 
 def _stamp_ns(count: int, rate_hz: float) -> int:
