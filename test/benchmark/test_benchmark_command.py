@@ -30,9 +30,11 @@ def replayed(small_models, tmp_path_factory):
 
 def test_what_a_replay_wrote_is_read(replayed):
     result, = read_replays(replayed)  # the one with ground truth
-    assert result.backend.startswith('onnxruntime ')
-    assert result._replace(backend='', condition='') == ReplayResult(
-        'labelled', '', '', 'fp32', 1, pytest.approx(1), 1, 1)
+    assert result.detector.startswith('small, onnxruntime ')
+    assert result.detector.endswith(' fp32, offline')
+    # a picture has neither signs along a road nor minutes
+    assert result._replace(detector='', condition='') == ReplayResult(
+        'labelled', '', '', 1, pytest.approx(1), 1, 1, None, 0, 0, None)
 
 
 @pytest.mark.parametrize('text', ['', '{}', '[1]', '[{"score": {}}]', '{"tsr_benchmark": 1}'])

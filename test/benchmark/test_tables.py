@@ -3,7 +3,14 @@
 import pytest
 
 from tsr_ros.benchmark.compare import compare_rows
-from tsr_ros.benchmark.tables import format_ms, recommend, study_rows
+from tsr_ros.benchmark.results import ReplayResult
+from tsr_ros.benchmark.tables import (
+    REPLAY_HEADINGS,
+    format_ms,
+    recommend,
+    replay_rows,
+    study_rows,
+)
 
 
 def case(backend, precision, total_ms, map50=0.9, device='cpu', batch=1):
@@ -77,3 +84,30 @@ def test_computers_side_by_side():
     assert headings == ('model', 'backend', 'precision', 'pc, ms', 'nano, ms')
     assert rows == [('m', 'onnxruntime', 'fp32', '50.0', '9.00'),
                     ('m', 'naive', 'fp32', '100', '–')]
+
+
+def replay(condition, map50, detector='m', missed=4):
+    return ReplayResult(f'{condition} 1', condition, detector, 100, map50, 0.8, 0.25, 20.0, missed,
+                        16, 300.0)
+
+
+@pytest.mark.parametrize(('replays', 'costs'), [
+    ([], []),
+    ([replay('clear_day', 0.5)], ['–']),
+    ([replay('night', 0.2)], ['–']),  # nothing to compare with
+    ([replay('night', 0.2), replay('clear_day', 0.5), replay('fog', 0.52)], ['30.0', '–', '-2.0']),
+    ([replay('clear_day', 0.5), replay('fog', None)], ['–', '–']),
+    # another detector's clear day is no measure of this one
+    ([replay('clear_day', 0.9, 'other'), replay('clear_day', 0.5), replay('fog', 0.4)],
+     ['–', '–', '10.0']),
+])
+def test_what_a_condition_costs(replays, costs):
+    rows = replay_rows(replays)
+    assert [row[REPLAY_HEADINGS.index('cost')] for row in rows] == costs
+    assert all(len(row) == len(REPLAY_HEADINGS) for row in rows)
+
+
+def test_a_row_for_each_replay():
+    row, = replay_rows([replay('fog', 0.4)])
+    assert row == ('fog 1', 'fog', 'm', '100', '0.400', '–', '0.800', '0.250', '20.0', '4 of 16',
+                   '300')

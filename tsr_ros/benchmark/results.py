@@ -165,12 +165,15 @@ class ReplayResult(NamedTuple):
 
     source: str
     condition: str  # of light and weather
-    backend: str
-    arithmetic: str  # fp32, int8 …
+    detector: str  # model, backend and arithmetic, and whether it was offline or live
     frames: int
     map50: float | None
     precision: float | None
     recall: float | None
+    detected_m: float | None  # median over the signs, one never found counting as 0 m
+    missed: int  # signs never found
+    signs: int
+    false_alarms_per_minute: float | None
 
 
 def read_replays(path: str | Path) -> list[ReplayResult]:
@@ -183,12 +186,18 @@ def read_replays(path: str | Path) -> list[ReplayResult]:
         replays = json.loads(Path(path).read_text(encoding='utf-8'))
         if not isinstance(replays, list):
             raise TypeError('it is no list of replays')
-        return [ReplayResult(
-            replay['source']['name'], replay['source']['condition'],
-            replay['detector']['backend'], replay['detector']['precision'],
-            replay['frames']['sent'],
-            *(replay['score']['overall'][key] for key in ('ap50', 'precision', 'recall')))
-            for replay in replays if replay['score'] is not None]
+        return [_replay(replay) for replay in replays if replay['score'] is not None]
     except (ValueError, KeyError, TypeError) as error:
         raise ResultError(
             f'{path} was not written by `tsr bag replay --json`: {error!r}') from None
+
+
+def _replay(replay: Mapping[str, Any]) -> ReplayResult:
+    detector, score = replay['detector'], replay['score']
+    return ReplayResult(
+        replay['source']['name'], replay['source']['condition'],
+        f'{detector["model"]}, {detector["backend"]} {detector["precision"]}, {replay["mode"]}',
+        replay['frames']['sent'],
+        *(score['overall'][key] for key in ('ap50', 'precision', 'recall')),
+        score.get('detected_m'), score['missed_signs'], len(score['signs']),
+        score['false_alarms_per_minute'])

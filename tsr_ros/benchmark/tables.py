@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tsr_ros.backends.auto import ROUNDING_LOSS
 from tsr_ros.backends.manifest import MAX_LOSS
 from tsr_ros.benchmark.study import BACKENDS, LATENCIES
 from tsr_ros.benchmark.worker import NAIVE
+from tsr_ros.replay.tables import CLEAR_DAY
+
+if TYPE_CHECKING:  # it brings more than the table of a running node needs
+    from tsr_ros.benchmark.results import ReplayResult
 
 REFERENCE = NAIVE  # ratios are to its case of the same model
 
@@ -165,3 +169,31 @@ def study_headings() -> tuple[str, ...]:
 
 def _span(average: float, lowest: float, highest: float) -> str:
     return f'{format_ms(average)} ({format_ms(lowest)} to {format_ms(highest)})'
+
+
+REPLAY_HEADINGS = ('recording', 'condition', 'detector', 'frames', 'mAP@0.5', 'cost', 'precision',
+                   'recall', 'detected m', 'missed', 'false alarms/min')
+
+
+def replay_rows(replays: Sequence[ReplayResult]) -> list[tuple[str, ...]]:
+    """Return a row for each replay; its cost is against the first clear day of its detector."""
+    clear: dict[str, float | None] = {}
+    for replay in replays:
+        if replay.condition == CLEAR_DAY:
+            clear.setdefault(replay.detector, replay.map50)
+
+    def number(value: float | None, digits: int) -> str:
+        return '–' if value is None else f'{value:.{digits}f}'
+
+    rows = []
+    for replay in replays:
+        reference = clear.get(replay.detector)
+        cost = None if replay.condition == CLEAR_DAY or None in (reference, replay.map50) else (
+            100 * (reference - replay.map50))
+        rows.append((
+            replay.source, replay.condition, replay.detector, str(replay.frames),
+            number(replay.map50, 3), number(cost, 1), number(replay.precision, 3),
+            number(replay.recall, 3), number(replay.detected_m, 1),
+            f'{replay.missed} of {replay.signs}' if replay.signs else '–',
+            number(replay.false_alarms_per_minute, 0)))
+    return rows
