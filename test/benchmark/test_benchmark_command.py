@@ -6,8 +6,8 @@ import cv2
 import pytest
 from helpers import LABELS, square_image
 
-from tsr_ros.benchmark import peak
-from tsr_ros.benchmark.results import ReplayResult, ResultError, read_replays
+from tsr_ros.benchmark import node_memory, peak
+from tsr_ros.benchmark.results import ReplayResult, ResultError, read_replays, read_result
 from tsr_ros.cli import main
 
 
@@ -67,6 +67,19 @@ def test_a_benchmark_from_the_command_line(small_models, replayed, tmp_path, mon
     assert main(['benchmark', 'compare', *files, '--out', str(tmp_path)]) == 0
     assert 'pc, ms  nano, ms' in capsys.readouterr().out
     assert 'Runtimes on several computers' in (tmp_path / 'compare.html').read_text()
+
+
+def test_what_was_timed_is_there_when_the_node_is_interrupted(small_models, tmp_path, monkeypatch):
+    def interrupt(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(peak, '_LEAST_S', 0.01)
+    monkeypatch.setattr(node_memory, 'has_ros', lambda: True)
+    monkeypatch.setattr(node_memory, 'add_node_memory', interrupt)
+    assert main(['benchmark', '--models-dir', str(small_models), '--backend', 'onnxruntime',
+                 '--precision', 'fp32', '--threads', '1', '--runs', '3', '--rounds', '3', '--node',
+                 '--out', str(tmp_path)]) == 130
+    assert len(read_result(tmp_path / 'benchmark.json')['cases']) == 1
 
 
 @pytest.mark.parametrize(('words', 'status', 'message'), [

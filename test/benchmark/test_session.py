@@ -1,5 +1,6 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import copy
 import json
 import shutil
 
@@ -54,6 +55,35 @@ def test_the_result_survives_its_file(result, tmp_path):
     html = build_page(result).html()
     assert recommend(result, 'small') in html
     assert 'nothing naive fp32' in html
+
+
+def test_the_page_says_how_the_computer_was(result):
+    noted = copy.deepcopy(result)
+    noted['host'].update(board='Some board', governor='powersave')
+    noted['load_average'] = 1.25
+    noted['cases'][0].update(frequency_mhz=800.0, temperature_c=50.0, energy_j=2.0,
+                             repeated_bursts=0, disturbed_bursts=0)
+    noted['cases'][1].update(frequency_mhz=1200.0, temperature_c=None, energy_j=None,
+                             repeated_bursts=2, disturbed_bursts=1)
+    html = build_page(noted).html()
+    assert 'Some board, ' in html
+    for what, told in (
+            ('threads on the CPU', '1'), ('clock, average of each case', '800 to 1200 MHz'),
+            ('rule that sets the clock', 'powersave'), ('highest temperature', '50 °C'),
+            ('energy of an image, whole package', '2 J'), ('load average at the start', '1.2'),
+            ('bursts', '6, repeated because others used the machine 2, disturbed all the same 1')):
+        assert f'<td class=left>{what}</td><td class=left>{told}</td>' in html
+    assert '6 runs (so few that p99 is all but the slowest) of each' in html
+
+
+def test_a_smaller_network_is_not_set_beside_the_study_without_a_word(result):
+    words = ' of the work of the network that the study timed'
+    assert "Beside the study's tables" not in build_page(result).html()
+    named = json.loads(json.dumps(result).replace('"small"', '"yolov7-tiny"'))
+    assert words in build_page(named).html()
+    for case in named['cases']:
+        case['work_gflop'] = 103.22 * case['input_wh'][0] * case['input_wh'][1] / 640**2
+    assert words not in build_page(named).html()
 
 
 @pytest.mark.parametrize(('backend', 'precision', 'map50'), [

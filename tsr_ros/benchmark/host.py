@@ -39,6 +39,7 @@ def describe_host() -> dict[str, Any]:
         'memory_gib': round(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30, 1),
         'board': _read('/proc/device-tree/model').strip('\0\n '),
         'gpu': _gpu_names(),
+        'governor': _governor(),
         # of the kernel's release the version alone: what follows is its builder's own
         'system': f'{platform.system()} {platform.release().partition("-")[0]} '
                   f'{platform.machine()}, {" ".join(platform.libc_ver())}',
@@ -75,6 +76,12 @@ def frequency_mhz() -> float | None:
     clocks = clocks or [float(line.split(':')[1]) for line in _read('/proc/cpuinfo').splitlines()
                         if line.startswith('cpu MHz')]
     return round(sum(clocks) / len(clocks), 1) if clocks else None
+
+
+def _governor() -> str:
+    """Return by what rule the system sets the processors' clock, '' where it does not tell."""
+    return ', '.join(sorted({_read(file).strip() for file in Path(
+        '/sys/devices/system/cpu').glob('cpu[0-9]*/cpufreq/scaling_governor')}))
 
 
 def temperature_c() -> float | None:

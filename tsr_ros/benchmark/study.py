@@ -29,6 +29,8 @@ MACHINES = {
     'Colab GPU': 'NVIDIA Tesla T4 of Google Colab',
 }
 
+WORK_GFLOP = 103.2  # of its network, the full YOLOv7 of five classes, at 640 x 640
+
 LATENCIES = (
     StudyLatency('PyTorch', 'PC CPU', 2560, 1370, 1960),
     StudyLatency('PyTorch', 'Colab CPU', 2190, 1320, 1760),

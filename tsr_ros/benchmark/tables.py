@@ -16,6 +16,8 @@ from tsr_ros.replay.tables import CLEAR_DAY
 if TYPE_CHECKING:  # it brings more than the table of a running node needs
     from tsr_ros.benchmark.results import ReplayResult
 
+UNTRAINED = '-untrained'  # at the end of a model's name
+_AS_FAST = 1.05  # from one day to the next, medians differ by more
 REFERENCE = NAIVE  # ratios are to its case of the same model
 
 
@@ -117,7 +119,8 @@ def recommend(result: Mapping[str, Any], model: str, max_loss: float = MAX_LOSS)
     reference = find_case(result, model, REFERENCE)
     if reference:
         ratio = reference['statistics']['total']['median_ms'] / median
-        text += f', {ratio:.1f} times as fast as PyTorch as most scripts use it'
+        where = '' if is_on_cpu(best) else ' on the CPU,'
+        text += f', {ratio:.1f} times as fast as PyTorch{where} as most scripts use it'
     cost = loss(best)
     if best['precision'] != 'fp32' and cost is not None:
         text += (f'; it costs {100 * cost:.1f} points of mAP@0.5' if cost > 0
@@ -126,44 +129,63 @@ def recommend(result: Mapping[str, Any], model: str, max_loss: float = MAX_LOSS)
         text += (f'; what {best["precision"]} costs of mAP@0.5 was not measured'
                  + (f', rounding is taken to cost {100 * ROUNDING_LOSS:.1f} points at most'
                     if best in good else ''))
+    near = [case for case in ranked[1:]
+            if case['statistics']['total']['median_ms'] <= _AS_FAST * median]
+    if near:
+        text += f'. As fast within {100 * (_AS_FAST - 1):.0f} %: {_names(near)}'
     unknown = [case for case in cases if case not in good and loss(case) is None
                and case['statistics']['total']['median_ms'] < median]
     if unknown:
-        text += (f'. Faster, but of unknown accuracy: '
-                 f'{", ".join(case["backend"] + " " + case["precision"] for case in unknown)}')
+        text += f'. Faster, but of unknown accuracy: {_names(unknown)}'
     return text + '.'
+
+
+def _names(cases: Sequence[Mapping[str, Any]]) -> str:
+    return ', '.join(f'{case["backend"]} {case["precision"]}' for case in cases)
 
 
 def study_rows(result: Mapping[str, Any], model: str) -> list[tuple[str, ...]]:
     """
     Return the study's table with this computer's columns beside it, times in milliseconds.
 
-    Each cell is 'average (lowest to highest)', as the study gives AV, LV and HV. Ours are the
-    network in fp32 on the CPU, and on an accelerator in its fastest precision.
+    Each cell is 'average (lowest to highest)', as the study gives AV, LV and HV; for ours see
+    `study_case`.
     """
     machines = list(dict.fromkeys(entry.machine for entry in LATENCIES))
     rows = []
-    for runtime, backends in BACKENDS.items():
+    for runtime in BACKENDS:
         cells = {entry.machine: _span(entry.average_ms, entry.lowest_ms, entry.highest_ms)
                  for entry in LATENCIES if entry.runtime == runtime}
-        cases = [case for case in result['cases'] if case['model'] == model
-                 and case['backend'] in backends and case['batch'] == 1]
-        on_cpu = [case for case in cases if is_on_cpu(case) and case['precision'] == 'fp32']
-        elsewhere = sorted((case for case in cases if not is_on_cpu(case)),
-                           key=lambda case: case['statistics']['inference']['median_ms'])
-        ours = []
-        for found in (on_cpu, elsewhere):
-            statistics = found[0]['statistics']['inference'] if found else None
-            ours.append('–' if statistics is None else _span(
-                statistics['average_ms'], statistics['lowest_ms'], statistics['highest_ms']))
+        ours = [_own_span(study_case(result, model, runtime, on_cpu)) for on_cpu in (True, False)]
         rows.append((runtime, *(cells.get(machine, '–') for machine in machines), *ours))
     return rows
+
+
+def study_case(result: Mapping[str, Any], model: str, runtime: str,
+               on_cpu: bool) -> Mapping[str, Any] | None:
+    """
+    Return our case that stands beside the study's of a runtime, or None.
+
+    That is the one in fp32 on the CPU, and on an accelerator that of the fastest precision.
+    """
+    cases = [case for case in result['cases'] if case['model'] == model and case['batch'] == 1
+             and case['backend'] in BACKENDS[runtime] and is_on_cpu(case) == on_cpu
+             and (case['precision'] == 'fp32' or not on_cpu)]
+    return min(cases, key=lambda case: case['statistics']['inference']['median_ms'], default=None)
+
+
+def _own_span(case: Mapping[str, Any] | None) -> str:
+    if case is None:
+        return '–'
+    statistics = case['statistics']['inference']
+    span = _span(statistics['average_ms'], statistics['lowest_ms'], statistics['highest_ms'])
+    return span if is_on_cpu(case) else f'{span}, {case["precision"]}'
 
 
 def study_headings() -> tuple[str, ...]:
     """Return the headings of `study_rows`."""
     machines = list(dict.fromkeys(entry.machine for entry in LATENCIES))
-    return ('runtime', *(f'study: {machine}' for machine in machines), 'here: CPU',
+    return ('runtime', *(f'study: {machine}' for machine in machines), 'here: CPU, fp32',
             'here: accelerator')
 
 

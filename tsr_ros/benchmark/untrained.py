@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 
+from tsr_ros.benchmark.tables import UNTRAINED
 from tsr_ros.export.export_model import export_files, open_folder
 from tsr_ros.export.targets import choose_targets
 from tsr_ros.yolov7.checkpoint import save_weights
@@ -29,7 +30,7 @@ def make_untrained_model(architecture: str, models_dir: Path, image: np.ndarray,
 
     :param image: BGR picture (H, W, 3) uint8 to calibrate int8 with
     """
-    name = f'{architecture}-untrained'
+    name = architecture + UNTRAINED
     folder = models_dir / name
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / 'weights.safetensors'

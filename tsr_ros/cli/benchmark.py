@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -90,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
     if args.node and not has_ros():
         raise ValueError('--node needs ROS 2 with vision_msgs and the messages of this package; '
                          '`tsr doctor` says what is missing')
+    load_average = os.getloadavg()[0]  # before this program adds its own
     image = read_benchmark_image(args.image)
     replays = [replay for path in args.replay for replay in read_replays(path)]
     choice = (args.backend, args.precision, args.batch or (1,), args.threads, args.device)
@@ -114,7 +116,9 @@ def run(args: argparse.Namespace) -> int:
     if not measurements:
         raise ValueError('nothing could be measured: ' + '; '.join(session.failed.values()))
     result = to_result(measurements, {**left_out, **session.failed}, peaks, image, args.title)
+    result['load_average'] = load_average
     if args.node:
+        write_json(args.out / 'benchmark.json', result)  # what was measured is not lost on the way
         add_node_memory(result, {case.model: case.models_dir for case in cases}, image,
                         note=lambda text: print(text, file=sys.stderr))
     _print(result)
