@@ -87,7 +87,7 @@ def test_a_false_alarm_that_stays_becomes_a_false_sign():
 
 
 def test_a_sign_taken_for_another_class_is_not_invented():
-    score = score_run(make_run(*(([(SIGN, 0.8, 1)], sign(20 - n)) for n in range(6))))
+    score = score_run(make_run(*(([(SIGN, 0.8, 1)], sign(10 - n)) for n in range(6))))
     assert (score.wrong_class, score.false_signs, score.missed) == (6, 0, 1)
 
 
@@ -111,6 +111,20 @@ def test_a_sign_never_found_is_found_from_0_m(ahead_m, painted, expected):
     assert score.confirmed_m == pytest.approx(0 * expected, nan_ok=True)
 
 
+@pytest.mark.parametrize(('seen_m', 'frames', 'ahead'), [
+    ([12, 11, 10.5], 3, True),   # 10 m/s or 5 m/s: the drive ends a second or more before it
+    ([12, 11, 10], 4, False),    # out of sight before the end, so it was passed
+    ([11, 10, 9], 3, False),     # as good as passed
+    ([20, 20, 20], 3, False),    # the car stands: it will never be passed
+    ([math.nan] * 3, 3, False),  # nobody knows
+])
+def test_a_sign_that_the_drive_does_not_reach_is_not_missed(seen_m, frames, ahead):
+    score = score_run(make_run(*(
+        ([], sign(seen_m[k]) if k < len(seen_m) else NOTHING) for k in range(frames))))
+    assert score.signs[0].ahead == ahead
+    assert (len(score.passed), score.missed, score.unconfirmed) == (1 - ahead,) * 3
+
+
 def test_pictures_have_no_minutes():
     run = make_run(([(ELSEWHERE, 0.9, 0)], NOTHING))._replace(kind='images')
     score = score_run(run)
@@ -122,7 +136,7 @@ def drive(condition, *hits, alarms=()):
     """Return a run of 6 frames, at 10 m/s, with the sign found in some, and its score."""
     run = make_run(*(
         ([HIT] * (number in hits) + [(ELSEWHERE, 0.5, 0)] * (number in alarms),
-         sign(30.0 - number)) for number in range(6)))._replace(
+         sign(14.0 - number)) for number in range(6)))._replace(
              source=f'{condition} 1', condition=condition)
     return run, score_run(run)
 
@@ -133,11 +147,11 @@ def test_what_light_and_weather_cost():
     assert [row[0] for row in side_by_side.rows] == ['fog 1', 'clear_day 1', 'night 1']
     # half of it is found: the mean of the precision, 1, at the recalls 0, 0.01 … 0.5 of 101
     assert side_by_side.rows[0][2:] == (
-        '0.750', '0.500', '0.505', '27.0', '25.0', '0 of 1', '100')
+        '0.750', '0.500', '0.505', '11.0', '9.0', '0 of 1', '100')
     assert costs.title == 'What light and weather cost against clear_day 1'
     assert costs.rows == [
         ('fog 1', 'fog', '-25.0', '-50.0', '-49.5', '-3.0', '-3.0', '0', '+100'),
-        ('night 1', 'night', '-100.0', '-100.0', '-100.0', '-30.0', '-28.0', '+1', '0')]
+        ('night 1', 'night', '-100.0', '-100.0', '-100.0', '-14.0', '-12.0', '+1', '0')]
     assert classes.headings == ('class', 'fog 1', 'clear_day 1', 'night 1')
     assert classes.rows == [('red', '0.505', '1.000', '0.000'), ('green', '–', '–', '–'),
                             ('all', '0.505', '1.000', '0.000')]

@@ -171,8 +171,8 @@ class ReplayResult(NamedTuple):
     precision: float | None
     recall: float | None
     detected_m: float | None  # median over the signs, one never found counting as 0 m
-    missed: int  # signs never found
-    signs: int
+    missed: int  # signs passed and never found
+    signs: int  # passed
     false_alarms_per_minute: float | None
 
 
@@ -199,5 +199,6 @@ def _replay(replay: Mapping[str, Any]) -> ReplayResult:
         f'{detector["model"]}, {detector["backend"]} {detector["precision"]}, {replay["mode"]}',
         replay['frames']['sent'],
         *(score['overall'][key] for key in ('ap50', 'precision', 'recall')),
-        score.get('detected_m'), score['missed_signs'], len(score['signs']),
+        score.get('detected_m'), score['missed_signs'],
+        score.get('passed_signs', len(score['signs'])),
         score['false_alarms_per_minute'])

@@ -76,8 +76,8 @@ def _add_run(page: Page, run: Run, score: RunScore | None, source: Source) -> No
         page.heading('From which distance each sign was seen', 3)
         page.plot(signs_figure(score),
                   'Bars run from where a sign can first be told apart to where it is last to be '
-                  'seen, which is far off where the drive ends before it; the farther away blue '
-                  'and green begin, the better.')
+                  'seen, far off where the drive ends before it; the farther away blue and green '
+                  'begin, the better.')
     for table in run_tables(run, score):
         _add_table(page, table)
 
@@ -105,9 +105,11 @@ def summary(run: Run, score: RunScore | None) -> str:
     found = sum(run.detections_per_class().values())
     if score is None or not score.signs:
         return f'{text} {found} signs and lights were found in them, all frames together.'
-    return (f'{text} Of {len(score.signs)} signs along the road '
-            f'{len(score.signs) - score.missed} were found and '
-            f'{len(score.signs) - score.unconfirmed} confirmed.')
+    passed = len(score.passed)
+    text += (f' Of {passed} signs passed {passed - score.missed} were found and '
+             f'{passed - score.unconfirmed} confirmed.')
+    return text + (f' {len(score.signs) - passed} more were still ahead at the end.'
+                   if len(score.signs) > passed else '')
 
 
 def _ms(time_ms: float) -> str:
@@ -129,7 +131,8 @@ def _tiles(run: Run, score: RunScore | None) -> list[tuple[str, str]]:
     if score is None or not score.signs:
         tiles.append((str(sum(run.detections_per_class().values())), 'detections'))
     else:
-        tiles += [(f'{len(score.signs) - score.missed} of {len(score.signs)}', 'signs found'),
+        passed = len(score.passed)
+        tiles += [(f'{passed - score.missed} of {passed}', 'signs found'),
                   (f'{score.false_alarms_per_minute:.0f}', 'false alarms a minute')]
     return tiles
 

@@ -21,6 +21,7 @@ from tsr_ros.tracking.sign_tracker import SignTracker
 TRACKING = {'confirm_hits': 3, 'confirm_window': 5, 'timeout': 1.0}
 _NEWEST = 5          # last sights of a sign that say how fast it comes nearer
 _STANDING_M_S = 0.1  # slower than this, a sign is never passed
+_AHEAD_S = 1.0       # so far from a sign, a drive ends before it
 
 
 class Sight(NamedTuple):
@@ -38,9 +39,10 @@ class SignScore(NamedTuple):
     frames: int              # in which it is to be seen
     detected_frames: int     # in which it was found
     visible: Sight           # when it can first be told apart, by the ground truth
-    last: Sight              # when it is last to be seen: the drive may end far before it
+    last: Sight              # when it is last to be seen
     detected: Sight | None   # first found; None: missed
     confirmed: Sight | None  # first found and confirmed; None: never
+    ahead: bool              # the drive ends more than a second before it is passed
 
 
 class RunScore(NamedTuple):
@@ -54,14 +56,19 @@ class RunScore(NamedTuple):
     minutes: float                # that the frames with ground truth cover; of pictures 0
 
     @property
+    def passed(self) -> list[SignScore]:
+        """The signs that the drive passes: of the others it is not known what it would miss."""
+        return [sign for sign in self.signs if not sign.ahead]
+
+    @property
     def missed(self) -> int:
-        """Number of signs never found."""
-        return sum(sign.detected is None for sign in self.signs)
+        """Number of signs passed and never found."""
+        return sum(sign.detected is None for sign in self.passed)
 
     @property
     def unconfirmed(self) -> int:
-        """Number of signs never confirmed, those never found included."""
-        return sum(sign.confirmed is None for sign in self.signs)
+        """Number of signs passed and never confirmed, those never found included."""
+        return sum(sign.confirmed is None for sign in self.passed)
 
     @property
     def false_alarms_per_minute(self) -> float:
@@ -76,18 +83,19 @@ class RunScore(NamedTuple):
     @property
     def detected_m(self) -> float:
         """Median distance at which signs were first found, metres; see _median_m."""
-        return _median_m(self.signs, [sign.detected for sign in self.signs])
+        return _median_m(self.passed, [sign.detected for sign in self.passed])
 
     @property
     def confirmed_m(self) -> float:
         """Median distance at which signs were first confirmed, metres; see _median_m."""
-        return _median_m(self.signs, [sign.confirmed for sign in self.signs])
+        return _median_m(self.passed, [sign.confirmed for sign in self.passed])
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it; None for NaN."""
         return {
             **self.scores.as_dict(),
             'signs': [_plain(sign) for sign in self.signs],
+            'passed_signs': len(self.passed),
             'missed_signs': self.missed, 'unconfirmed_signs': self.unconfirmed,
             'false_alarms': self.false_alarms, 'wrong_class': self.wrong_class,
             'false_signs': self.false_signs, 'minutes': self.minutes,
@@ -174,29 +182,33 @@ def _follow(run: Run, tracker: SignTracker) \
 
 def _sign_scores(run: Run, found: dict[tuple[int, str], bool]) -> tuple[SignScore, ...]:
     sights: dict[str, list[tuple[int, int, np.ndarray]]] = {}
+    end_ns = 0
     for answer in run.answers:
         truth = answer.ground_truth
         if truth is None:
             continue
+        end_ns = answer.stamp_ns
         for track_id, class_id, position_m in zip(truth.track_id, truth.class_id.tolist(),
                                                   truth.position_m, strict=True):
             if track_id:
                 sights.setdefault(track_id, []).append((answer.stamp_ns, class_id, position_m))
-    return tuple(_sign_score(run, track_id, seen, found) for track_id, seen in sights.items())
+    return tuple(_sign_score(run, track_id, seen, found, seen[-1][0] == end_ns)
+                 for track_id, seen in sights.items())
 
 
 def _sign_score(run: Run, track_id: str, seen: Sequence[tuple[int, int, np.ndarray]],
-                found: dict[tuple[int, str], bool]) -> SignScore:
+                found: dict[tuple[int, str], bool], at_end: bool) -> SignScore:
     passed_ns = passing_ns([stamp for stamp, _, _ in seen],
                            [float(position[2]) for _, _, position in seen])
     sights = {stamp: Sight(float(np.linalg.norm(position)), (passed_ns - stamp) / 1e9)
               for stamp, _, position in seen}
     detected = [stamp for stamp, _, _ in seen if (stamp, track_id) in found]
     confirmed = [stamp for stamp in detected if found[stamp, track_id]]
+    last = sights[seen[-1][0]]
     return SignScore(
-        track_id, run.labels[seen[0][1]], len(seen), len(detected), sights[seen[0][0]],
-        sights[seen[-1][0]], sights[detected[0]] if detected else None,
-        sights[confirmed[0]] if confirmed else None)
+        track_id, run.labels[seen[0][1]], len(seen), len(detected), sights[seen[0][0]], last,
+        sights[detected[0]] if detected else None, sights[confirmed[0]] if confirmed else None,
+        at_end and last.before_passing_s > _AHEAD_S)
 
 
 def passing_ns(stamps_ns: Sequence[int], ahead_m: Sequence[float]) -> float:

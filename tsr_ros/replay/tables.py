@@ -93,7 +93,8 @@ def _classes(run: Run, score: RunScore | None) -> Table:
 
 def _signs(score: RunScore) -> Table:
     rows = [(sign.track_id, sign.label, *_sight(sign.visible, ''), *_sight(sign.last, ''),
-             *_sight(sign.detected, 'missed'), *_sight(sign.confirmed, 'never'),
+             *_sight(sign.detected, 'ahead' if sign.ahead else 'missed'),
+             *_sight(sign.confirmed, 'ahead' if sign.ahead else 'never'),
              f'{sign.detected_frames} of {sign.frames}')
             for sign in score.signs]
     return Table(
@@ -101,7 +102,7 @@ def _signs(score: RunScore) -> Table:
         ('sign', 'class', 'visible from m', 's', 'to m', 's', 'detected m', 's', 'confirmed m',
          's', 'found in frames'), rows, left=2,
         note='m: distance at that moment; s: seconds left until the sign is passed (where its '
-             'place is not known: until it is last to be seen).')
+             'place is not known: until it is last to be seen); ahead: the drive ends before it.')
 
 
 def _sight(sight: Sight | None, otherwise: str) -> tuple[str, str]:
@@ -120,8 +121,9 @@ def _alarms(score: RunScore) -> Table:
     if score.signs:
         rows += [('false signs: confirmed, but no object hit', str(score.false_signs),
                   _number(score.false_signs_per_minute, 1)),
-                 (f'signs never found, of {len(score.signs)}', str(score.missed), ''),
-                 (f'signs never confirmed, of {len(score.signs)}', str(score.unconfirmed), '')]
+                 (f'signs never found, of {len(score.passed)} passed', str(score.missed), ''),
+                 (f'signs never confirmed, of {len(score.passed)} passed',
+                  str(score.unconfirmed), '')]
     return Table('What went wrong', ('', 'count', 'per minute'), rows)
 
 
@@ -145,10 +147,10 @@ def _conditions(runs: Sequence[Run], scores: Sequence[RunScore]) -> Table:
         rows.append((
             run.source, run.condition, _number(overall.precision, 3), _number(overall.recall, 3),
             _number(overall.ap50, 3), _number(score.detected_m, 1), _number(score.confirmed_m, 1),
-            f'{score.missed} of {len(score.signs)}', _number(score.false_alarms_per_minute, 0)))
+            f'{score.missed} of {len(score.passed)}', _number(score.false_alarms_per_minute, 0)))
     return Table('Conditions side by side', ('source', 'condition', *_MEASURES), rows, left=2,
-                 note='detected and confirmed: from which distance, the median over the signs; '
-                      'one that never was counts as 0 m.')
+                 note='detected and confirmed: from which distance, the median over the signs '
+                      'passed; one that never was counts as 0 m.')
 
 
 def _costs(runs: Sequence[Run], scores: Sequence[RunScore], reference: int) -> Table:
