@@ -244,6 +244,14 @@ def truncated_mcap(path):
     return bag, r'cut short or damaged: .*mcap recover'
 
 
+def huge_length(path):
+    bag = write(path / 'bag')
+    content = bytearray(file_of(bag).read_bytes())
+    content[16] = 0x40  # highest byte of the length of the first record, after magic and kind
+    file_of(bag).write_bytes(content)
+    return bag, 'cut short or damaged: it asks for more memory than there is'
+
+
 def truncated_sqlite(path):
     bag = write(path / 'bag', 'sqlite3')
     content = file_of(bag).read_bytes()
@@ -264,8 +272,8 @@ def broken_metadata(path):
 
 
 @pytest.mark.parametrize('damage', [
-    missing, empty_folder, empty_file, other_content, truncated_mcap, truncated_sqlite,
-    missing_data_file, broken_metadata])
+    missing, empty_folder, empty_file, other_content, truncated_mcap, huge_length,
+    truncated_sqlite, missing_data_file, broken_metadata])
 def test_damaged(tmp_path, damage):
     path, message = damage(tmp_path)
     with pytest.raises(BagError, match=message) as caught:

@@ -99,12 +99,14 @@ class BagReader:
         """Turn what the parser makes of a damaged file, which can be anything, into a BagError."""
         try:
             yield
-        except (BagError, MemoryError):
+        except BagError:
             raise
         except Exception as error:
             hint = ' (`mcap recover` saves what can be saved of an MCAP file)' if any(
                 self.path.glob('*.mcap')) or self.path.suffix == '.mcap' else ''
             reason = str(error).rstrip('.') or type(error).__name__
+            if isinstance(error, MemoryError):  # a length in it that is none
+                reason = 'it asks for more memory than there is'
             raise BagError(f'{self.path} is cut short or damaged: {reason}{hint}') from error
 
     def __enter__(self) -> 'BagReader':
