@@ -125,6 +125,15 @@ def test_a_sign_that_the_drive_does_not_reach_is_not_missed(seen_m, frames, ahea
     assert (len(score.passed), score.missed, score.unconfirmed) == (1 - ahead,) * 3
 
 
+def test_frames_of_one_stamp_are_told_apart():
+    # as some cameras give it when they stall
+    run = make_run(([HIT], sign(20)), ([(ELSEWHERE, 0.9, 0)], sign(20)), ([], NOTHING))
+    run.answers[1] = run.answers[1]._replace(stamp_ns=run.answers[0].stamp_ns)
+    score = score_run(run)
+    assert (score.signs[0].frames, score.signs[0].detected_frames) == (2, 1)
+    assert score.false_alarms == 1
+
+
 def test_pictures_have_no_minutes():
     run = make_run(([(ELSEWHERE, 0.9, 0)], NOTHING))._replace(kind='images')
     score = score_run(run)
@@ -182,6 +191,7 @@ def test_signs_are_confirmed_as_by_the_node():
 
 @pytest.mark.parametrize(('stamps_s', 'ahead_m', 'passed_s'), [
     ([5], [10.0], 5),  # one sight says nothing of the pace
+    ([5, 5], [20.0, 10.0], 5),  # nor do two at once
     ([0, 1], [20.0, 10.0], 2),
     ([0, 1, 2, 3, 4, 5, 6], [99.0, 99.0, 50.0, 40.0, 30.0, 20.0, 10.0], 7),  # the last five
     ([0, 1, 2], [5.0, 0.0, -5.0], 1),

@@ -120,24 +120,25 @@ def score_run(run: Run, tracker: SignTracker | None = None) -> RunScore:
     A sign is confirmed by the tracker's rules; left out, they are the node's defaults.
     """
     results = image_results(run)
-    answers = [answer for answer in run.answers
-               if answer.detections is not None and answer.ground_truth is not None]
+    # frames are told apart by their number: some cameras give one stamp to several
+    judged = [number for number, answer in enumerate(run.answers)
+              if answer.detections is not None and answer.ground_truth is not None]
     matches = match_results(results, len(run.labels))
     mistakes = find_mistakes(matches, run.confidence)
     scores = score_matches(matches, run.labels, len(results), run.confidence)
 
     confirmed, tracks = _follow(run, tracker or SignTracker(**TRACKING))
     objects = matches.objects
-    # (frame, track id): whether the detection that hit it belongs to a confirmed sign
+    # (frame's number, track id): whether the detection that hit it belongs to a confirmed sign
     found: dict[tuple[int, str], bool] = {}
     real = set()
     for detection in (*mistakes.found, *mistakes.confused[:, 0]):
-        real.add(tracks[answers[matches.image[detection]].stamp_ns, matches.row[detection]])
+        real.add(tracks[judged[matches.image[detection]], matches.row[detection]])
     for detection in mistakes.found:
-        answer = answers[matches.image[detection]]
-        track_id = answer.ground_truth.track_id[objects.row[matches.matched[detection, 0]]]
-        found[answer.stamp_ns, track_id] = (
-            answer.stamp_ns, matches.row[detection]) in confirmed
+        number = judged[matches.image[detection]]
+        track_id = run.answers[number].ground_truth.track_id[
+            objects.row[matches.matched[detection, 0]]]
+        found[number, track_id] = (number, matches.row[detection]) in confirmed
     false_signs = {tracks[key] for key in confirmed} - real
     known = sum(answer.ground_truth is not None for answer in run.answers)
     minutes = known * run.duration_s / max(len(run.answers), 1) / 60
@@ -164,46 +165,47 @@ def _follow(run: Run, tracker: SignTracker) \
     """
     Follow and confirm as the node does.
 
-    :return: which (stamp, row of the detections) belong to a confirmed sign, and the sign of each.
+    :return: which (frame's number, row of its detections) belong to a confirmed sign, and the sign
+        of each.
     """
     confirmed, tracks = set(), {}
-    for answer in run.answers:
+    for number, answer in enumerate(run.answers):
         if answer.detections is None:
             continue
         rows = np.flatnonzero(answer.detections.score >= np.float32(run.confidence))
         followed = tracker.update(answer.detections.select(rows), answer.stamp_ns)
         for row, track in zip(rows.tolist(), followed, strict=True):
             # a tracker that begins anew may number anew: the object, not its number, is the sign
-            tracks[answer.stamp_ns, row] = track
+            tracks[number, row] = track
             if track.confirmed:
-                confirmed.add((answer.stamp_ns, row))
+                confirmed.add((number, row))
     return confirmed, tracks
 
 
 def _sign_scores(run: Run, found: dict[tuple[int, str], bool]) -> tuple[SignScore, ...]:
     sights: dict[str, list[tuple[int, int, np.ndarray]]] = {}
-    end_ns = 0
-    for answer in run.answers:
+    end = 0
+    for number, answer in enumerate(run.answers):
         truth = answer.ground_truth
         if truth is None:
             continue
-        end_ns = answer.stamp_ns
+        end = number
         for track_id, class_id, position_m in zip(truth.track_id, truth.class_id.tolist(),
                                                   truth.position_m, strict=True):
             if track_id:
-                sights.setdefault(track_id, []).append((answer.stamp_ns, class_id, position_m))
-    return tuple(_sign_score(run, track_id, seen, found, seen[-1][0] == end_ns)
+                sights.setdefault(track_id, []).append((number, class_id, position_m))
+    return tuple(_sign_score(run, track_id, seen, found, seen[-1][0] == end)
                  for track_id, seen in sights.items())
 
 
 def _sign_score(run: Run, track_id: str, seen: Sequence[tuple[int, int, np.ndarray]],
                 found: dict[tuple[int, str], bool], at_end: bool) -> SignScore:
-    passed_ns = passing_ns([stamp for stamp, _, _ in seen],
-                           [float(position[2]) for _, _, position in seen])
-    sights = {stamp: Sight(float(np.linalg.norm(position)), (passed_ns - stamp) / 1e9)
-              for stamp, _, position in seen}
-    detected = [stamp for stamp, _, _ in seen if (stamp, track_id) in found]
-    confirmed = [stamp for stamp in detected if found[stamp, track_id]]
+    stamps_ns = [run.answers[number].stamp_ns for number, _, _ in seen]
+    passed_ns = passing_ns(stamps_ns, [float(position[2]) for _, _, position in seen])
+    sights = {number: Sight(float(np.linalg.norm(position)), (passed_ns - stamp_ns) / 1e9)
+              for stamp_ns, (number, _, position) in zip(stamps_ns, seen, strict=True)}
+    detected = [number for number in sights if (number, track_id) in found]
+    confirmed = [number for number in detected if found[number, track_id]]
     last = sights[seen[-1][0]]
     return SignScore(
         track_id, run.labels[seen[0][1]], len(seen), len(detected), sights[seen[0][0]], last,
@@ -216,11 +218,12 @@ def passing_ns(stamps_ns: Sequence[int], ahead_m: Sequence[float]) -> float:
     Return the time at which a sign is passed: when it is 0 m ahead, its pace as at last.
 
     The pace is the slope of a straight line through the last five (least squares). Where places
-    are not known, it is when the sign is last to be seen; where it comes no nearer, NaN.
+    are not known, or all stamps are one, it is when the sign is last to be seen; where it comes
+    no nearer, NaN.
     """
     stamps = np.asarray(stamps_ns[-_NEWEST:], np.int64)
     ahead = np.asarray(ahead_m[-_NEWEST:], float)
-    if not np.isfinite(ahead).all() or len(stamps) < 2:
+    if not np.isfinite(ahead).all() or np.ptp(stamps) == 0:
         return float(stamps[-1])
     seconds = (stamps - stamps[-1]) / 1e9
     speed, offset = np.polyfit(seconds, ahead, 1)
