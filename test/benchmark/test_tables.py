@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from tsr_ros.benchmark.compare import compare_rows
+from tsr_ros.benchmark.compare import compare_rows, differences
 from tsr_ros.benchmark.results import ReplayResult
 from tsr_ros.benchmark.tables import (
     REPLAY_HEADINGS,
@@ -93,6 +93,17 @@ def test_computers_side_by_side():
     assert headings == ('model', 'backend', 'precision', 'pc, ms', 'nano, ms')
     assert rows == [('m', 'onnxruntime', 'fp32', '50.0', '9.00'),
                     ('m', 'naive', 'fp32', '100', '–')]
+
+
+@pytest.mark.parametrize(('sizes', 'pictures', 'expected'), [
+    (((640, 640), (640, 640)), 'aa', []),
+    (((640, 640), (416, 416)), 'aa', ['the input of m, 416 x 416 or 640 x 640']),
+    (((640, 640), (640, 640)), 'ab', ['the picture']),
+])
+def test_what_is_not_the_same_on_two_computers(sizes, pictures, expected):
+    results = [{'cases': [dict(FP32, input_wh=list(size))], 'image': {'sha256': picture}}
+               for size, picture in zip(sizes, pictures)]
+    assert differences(results) == expected
 
 
 def replay(condition, map50, detector='m', missed=4):

@@ -138,7 +138,7 @@ def _print(result: dict[str, Any]) -> None:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from tsr_ros.benchmark.compare import build_page, compare_rows
+    from tsr_ros.benchmark.compare import build_page, compare_rows, differences
     from tsr_ros.benchmark.results import read_result
 
     word, *files = args.compare
@@ -149,5 +149,7 @@ def _compare(args: argparse.Namespace) -> int:
              Path(path).resolve().parent.name for path in files]
     headings, rows = compare_rows(results, names)
     print(text_table(headings, rows, left=3))
+    if not_the_same := differences(results):
+        print(f'\nNot the same everywhere, so take care: {"; ".join(not_the_same)}.')
     print(build_page(results, names).write(args.out / 'compare.html'), file=sys.stderr)
     return 0
