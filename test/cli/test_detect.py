@@ -11,6 +11,8 @@ from helpers import square_image
 
 from tsr_ros.cli import main
 from tsr_ros.cli.detect import as_record, free_name, summary
+from tsr_ros.replay import messages
+from tsr_ros.replay.bag import BagWriter
 from tsr_ros.vision.detections import Detections
 
 # (squares, what is found in the picture): the small network finds squares to half a pixel
@@ -94,6 +96,21 @@ def test_several_sources_as_text(detect, folder, film):
     assert [line.partition(':')[0] for line in lines] == [
         *(f'{film}#{number}' for number in range(3)), str(folder / 'red.png')]
     assert all('1 prohibition (' in line for line in lines)
+
+
+def test_one_of_several_topics(detect, folder, tmp_path):
+    with BagWriter(tmp_path / 'bag') as writer:
+        for number, topic in enumerate(('/left', '/right')):
+            picture = square_image([(60, 30, 32, number)])
+            writer.write(topic, messages.image(picture, 10**9), 10**9)
+    status, _, errors = detect(tmp_path / 'bag')
+    assert status == 1
+    assert 'name one with --topic: /left, /right' in errors
+    # what has no topics is not disturbed by it
+    status, printed, _ = detect(tmp_path / 'bag', folder / 'red.png', '--topic', '/right')
+    assert status == 0
+    assert [line.split(' (')[0].partition(': ')[2] for line in printed.splitlines()] == [
+        '1 obligation', '1 prohibition']
 
 
 def test_drawn_pictures_and_their_names(detect, folder, film, tmp_path):

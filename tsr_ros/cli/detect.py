@@ -68,6 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--iou', type=_share, default=0.45, metavar='IOU',
                         help='overlap above which the worse of two boxes of one class goes '
                         '(default: %(default)s)')
+    parser.add_argument('--topic', help='images of recordings that have several')
     parser.add_argument('--json', metavar='FILE',
                         help='write the detections into FILE, as one JSON array with an object '
                         'for each picture, or, if FILE is -, to standard output as one object a '
@@ -114,7 +115,7 @@ def _count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Detect in all sources; return 1 if a picture could not be read."""
-    inputs = [open_input(path) for path in args.sources]
+    inputs = [open_input(path, args.topic) for path in args.sources]
     if args.save is not None:
         check_outside(args.save, args.sources)
     if args.json is None:
@@ -149,12 +150,14 @@ def run(args: argparse.Namespace) -> int:
     return 1 if bad else 0
 
 
-def open_input(path: Path) -> Input:
+def open_input(path: Path, topic: str | None = None) -> Input:
     """
     Return what a SOURCE holds; raises SourceError where it cannot be used.
 
     Folders are searched through to the bottom. Labels that lie beside images are not read: a
     mistake in them must not keep anyone from looking at the images.
+
+    :param topic: of a recording's images; of others nothing is asked
     """
     if path.is_dir() and not is_bag(path):
         files = sorted(file for file in path.rglob('*')
@@ -165,7 +168,7 @@ def open_input(path: Path) -> Input:
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         return _image_input(path, path.parent, [path])
 
-    source = open_source(path)
+    source = open_source(path, topic=topic if is_bag(path) else None)
 
     def pictures() -> Iterator[Picture]:
         for number, frame in enumerate(source.frames()):

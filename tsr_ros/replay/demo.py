@@ -47,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser('demo', description=__doc__)
     parser.add_argument('source', nargs='?', metavar='SOURCE',
                         help='rosbag2, film, folder of images, or a single image')
+    parser.add_argument('--topic', help="of a recording's images, where it has several")
     parser.add_argument('--rate', type=float, default=1.0, help='times the pace of the source')
     parser.add_argument('--model', default=defaults.model)
     parser.add_argument('--models-dir', default='', help='folder with manifest.yaml')
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--out', type=Path, default=Path('out/demo'), metavar='DIR')
     args = parser.parse_args(argv)
     try:
-        source = open_source(args.source or default_source())
+        source = open_source(args.source or default_source(), topic=args.topic)
         print(f'Playing {source.path}: {source.count or "?"} frames, {source.rate_hz:.3g} per '
               'second', flush=True)
         run = replay_live(source, defaults._replace(
