@@ -166,6 +166,15 @@ def test_what_light_and_weather_cost():
                             ('all', '0.505', '1.000', '0.000')]
 
 
+def test_live_it_is_said_of_how_many_frames_the_scores_are():
+    runs, scores = zip(drive('fog', 1), drive('rain', 2))
+    live = [run._replace(mode='live', answers=[*run.answers[:5], run.answers[5]._replace(
+        detections=None)]) for run in runs]
+    said = 'of the frames that were answered'
+    assert said not in next(conditions_tables(runs, scores)).note
+    assert f'{said}: 5 of 6, 5 of 6.' in next(conditions_tables(live, scores)).note
+
+
 def test_without_a_clear_day_nothing_is_compared_with_it():
     titles = [table.title for table in conditions_tables(*zip(drive('fog', 1), drive('rain', 2)))]
     assert titles == ['Conditions side by side', 'mAP@0.5 of each class']

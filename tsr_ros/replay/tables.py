@@ -148,9 +148,14 @@ def _conditions(runs: Sequence[Run], scores: Sequence[RunScore]) -> Table:
             run.source, run.condition, _number(overall.precision, 3), _number(overall.recall, 3),
             _number(overall.ap50, 3), _number(score.detected_m, 1), _number(score.confirmed_m, 1),
             f'{score.missed} of {len(score.passed)}', _number(score.false_alarms_per_minute, 0)))
+    note = ('detected and confirmed: from which distance, the median over the signs passed; one '
+            'that never was counts as 0 m.')
+    if any(run.mode == 'live' for run in runs):
+        answered = ', '.join(f'{run.answered} of {len(run.answers)}' for run in runs)
+        note += (' precision, recall and mAP@0.5 are of the frames that were answered: '
+                 f'{answered}.')
     return Table('Conditions side by side', ('source', 'condition', *_MEASURES), rows, left=2,
-                 note='detected and confirmed: from which distance, the median over the signs '
-                      'passed; one that never was counts as 0 m.')
+                 note=note)
 
 
 def _costs(runs: Sequence[Run], scores: Sequence[RunScore], reference: int) -> Table:
