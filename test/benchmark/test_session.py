@@ -150,9 +150,23 @@ def test_a_case_that_fails_later_is_named_and_the_others_go_on(small_models, mon
     measured, = session.measure()
     assert measured.case == cases[0]
     assert len(measured.bursts) == 3
-    assert turns == ['onnxruntime', 'tflite', 'tflite', 'onnxruntime', 'onnxruntime']
+    # a turn that is not counted, and three that are
+    assert turns == ['onnxruntime', 'tflite', 'tflite', *['onnxruntime'] * 3]
     assert list(session.failed) == ['small tflite fp32']
     assert 'its process ended with status -9' in said[0]
+
+
+def test_the_first_turn_is_not_counted(small_models, monkeypatch):
+    taken = []
+
+    def run(worker, count):
+        taken.append(Burst([0.0], [0.0], [0.0], [float(len(taken))], 0.0, 1.0))
+        return taken[-1]
+    monkeypatch.setattr(Worker, 'run', run)
+    monkeypatch.setattr('tsr_ros.benchmark.session._MOST_DISTURBANCE', float('inf'))
+    case = Case('onnxruntime', 'fp32', 'small', str(small_models), threads=1)
+    measured, = Session([case], IMAGE, runs=3, rounds=3, progress=False).measure()
+    assert [burst.total_ms for burst in measured.bursts] == [[1.0], [2.0], [3.0]]
 
 
 def test_the_naive_detector_finds_the_same(tmp_path):

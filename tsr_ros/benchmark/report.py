@@ -244,9 +244,9 @@ def _method_section(page: Page, result: Mapping[str, Any]) -> None:
     page.text(
         'Each backend lives in a process of its own, loaded and warm. They take turns in bursts, '
         'each round beginning with another one, so that a machine that slows down does so for '
-        'all. Two runs before each burst are not counted. A burst during which other programs '
-        'took more than 5 % of the processors is repeated, up to three times. Preprocessing is '
-        'the letterbox, postprocessing the decoding of the maps and NMS.')
+        'all. The first round, and two runs before each burst, are not counted. A burst during '
+        'which other programs took more than 5 % of the processors is repeated, up to three '
+        'times. Preprocessing is the letterbox, postprocessing the decoding of the maps and NMS.')
     peaks = ', '.join(f'{precision} {peak["gflops"]:.0f} GFLOP/s ({peak["runtime"]})'
                       for precision, peak in result['peaks'].items())
     width, height = result['image']['resolution_wh']

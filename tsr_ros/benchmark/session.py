@@ -39,6 +39,8 @@ class Session:
     """
     A round of bursts for every case, again and again, until each has its number of runs.
 
+    The first round is not counted: in it all of them are slower, some by far.
+
     :param runs: timed runs of each case, spread evenly over the rounds
     :param rounds: how often each gets its turn
     """
@@ -63,12 +65,15 @@ class Session:
                 except CaseError as error:
                     self._leave_out(case, error)
             watched = [_Watched(worker) for worker in workers]
-            for number in tqdm(range(self.rounds), 'rounds', disable=not self.progress):
+            for number in tqdm(range(1 + self.rounds), 'rounds', disable=not self.progress):
                 # each round begins with another case: no case always follows the same one
                 first = number % max(len(watched), 1)
                 for one in watched[first:] + watched[:first]:
                     try:
-                        one.take_turn(self.runs_each)
+                        if number:
+                            one.take_turn(self.runs_each)
+                        else:
+                            one.worker.run(self.runs_each)
                     except CaseError as error:
                         watched.remove(one)
                         self._leave_out(one.worker.case, error)
