@@ -224,8 +224,16 @@ def test_cases_of_this_computer(small_models):
     ('auto', False, False), ('auto', True, True), ('cpu', True, False), ('cuda:1', False, True)])
 def test_fp16_is_for_accelerators(small_models, monkeypatch, device, driver, expected):
     monkeypatch.setattr('tsr_ros.benchmark.cases.has_nvidia_driver', lambda: driver)
-    cases, _ = find_cases(str(small_models), ['small'], ['onnxruntime'], device=device)
+    cases, _ = find_cases(str(small_models), ['small'], ['onnxruntime'], devices=[device])
     assert ('fp16' in [case.precision for case in cases]) == expected
+
+
+def test_a_case_for_each_device(small_models):
+    cases, _ = find_cases(str(small_models), ['small'], ['onnxruntime', 'naive'],
+                          devices=['cpu', 'cuda'])
+    assert [case.title for case in cases] == [
+        'small naive fp32', 'small onnxruntime fp32 on cpu', 'small onnxruntime fp32 on cuda',
+        'small onnxruntime fp16 on cuda']
 
 
 @pytest.mark.parametrize(('backends', 'precisions', 'message'), [

@@ -58,8 +58,8 @@ FP32 = case('onnxruntime', 'fp32', 50.0)
      'second. As fast within 5 %: openvino fp32.'),
     # the yardstick is on the CPU
     ([NAIVE, case('tensorrt', 'fp32', 5.0, device='cuda:0')],
-     'Deploy m with backend tensorrt in fp32: 5.00 ms from image to boxes, 200 images a second, '
-     '20.0 times as fast as PyTorch on the CPU, as most scripts use it.'),
+     'Deploy m with backend tensorrt in fp32 on cuda:0: 5.00 ms from image to boxes, 200 images '
+     'a second, 20.0 times as fast as PyTorch on the CPU, as most scripts use it.'),
     # one image at a time is what a camera gives
     ([FP32, case('onnxruntime', 'fp32', 1.0, batch=8)],
      'Deploy m with backend onnxruntime in fp32: 50.0 ms from image to boxes, 20 images a '
@@ -93,6 +93,13 @@ def test_computers_side_by_side():
     assert headings == ('model', 'backend', 'precision', 'pc, ms', 'nano, ms')
     assert rows == [('m', 'onnxruntime', 'fp32', '50.0', '9.00'),
                     ('m', 'naive', 'fp32', '100', '–')]
+
+
+def test_an_accelerator_is_not_taken_for_the_cpu():
+    on_gpu = case('onnxruntime', 'fp32', 5.0, device='cuda')
+    _, rows = compare_rows([{'cases': [FP32, on_gpu]}, {'cases': [FP32]}], ['pc', 'nano'])
+    assert rows == [('m', 'onnxruntime', 'fp32', '50.0', '50.0'),
+                    ('m', 'onnxruntime, accelerator', 'fp32', '5.00', '–')]
 
 
 @pytest.mark.parametrize(('sizes', 'pictures', 'expected'), [

@@ -17,12 +17,13 @@ PRECISIONS = ('fp32', 'bf16', 'fp16', 'int8')
 
 def find_cases(models_dir: str, models: Sequence[str], backends: Sequence[str] = (),
                precisions: Sequence[str] = (), batches: Sequence[int] = (1,), threads: int = 0,
-               device: str = 'auto') -> tuple[list[Case], dict[str, str]]:
+               devices: Sequence[str] = ('auto',)) -> tuple[list[Case], dict[str, str]]:
     """
     Return the cases of a models folder that this computer may run, and why others are left out.
 
     :param models: names in the manifest; none: all
     :param backends: their names, `naive` among them; none: all that are installed
+    :param devices: as the backends name them; what a backend cannot use fails when it is loaded
     :param precisions: none: all that a backend has, fp16 on accelerators only
     :raises ValueError: for a backend or precision that does not exist
     """
@@ -31,8 +32,8 @@ def find_cases(models_dir: str, models: Sequence[str], backends: Sequence[str] =
         if name not in known:
             raise ValueError(f'there is no {name!r}; there are {", ".join(known)}')
     manifest = Manifest.read(models_dir)
-    with_fp16 = 'fp16' in precisions or device not in ('auto', 'cpu') or (
-        device == 'auto' and has_nvidia_driver())
+    with_fp16 = [device for device in devices if 'fp16' in precisions or (
+        device != 'cpu' if device != 'auto' else has_nvidia_driver())]
     left_out = {}
     installed = []
     for name, status in backend_status().items():
@@ -52,7 +53,9 @@ def find_cases(models_dir: str, models: Sequence[str], backends: Sequence[str] =
             for precision in sorted(cls.precisions, key=PRECISIONS.index):
                 if precisions and precision not in precisions:
                     continue
-                if precision == 'fp16' and not with_fp16:  # on a CPU mostly not there
+                # on a CPU fp16 is mostly not there
+                wanted = with_fp16 if precision == 'fp16' else devices
+                if not wanted:
                     continue
                 try:
                     find_model_file(entry, *cls.file_choices(precision)[-1])
@@ -60,5 +63,5 @@ def find_cases(models_dir: str, models: Sequence[str], backends: Sequence[str] =
                     left_out[f'{model} {name} {precision}'] = str(error)
                     continue
                 cases += [Case(name, precision, model, models_dir, batch, threads, device)
-                          for batch in batches]
+                          for device in wanted for batch in batches]
     return cases, left_out

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tsr_ros.benchmark.tables import format_ms, models, recommend
+from tsr_ros.benchmark.tables import backend_name, format_ms, models, recommend
 from tsr_ros.report.page import Page
 from tsr_ros.report.plots import COLOURS, new_figure
 
@@ -18,9 +18,9 @@ def compare_rows(results: Sequence[Mapping[str, Any]],
                  names: Sequence[str]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return headings and a row for each case that any of the computers has: image to boxes."""
     keys = list(dict.fromkeys(
-        (case['model'], case['backend'], case['precision'])
+        (case['model'], backend_name(case), case['precision'])
         for result in results for case in result['cases'] if case['batch'] == 1))
-    medians = [{(case['model'], case['backend'], case['precision']):
+    medians = [{(case['model'], backend_name(case), case['precision']):
                 case['statistics']['total']['median_ms']
                 for case in result['cases'] if case['batch'] == 1} for result in results]
     rows = [(*key, *(format_ms(median.get(key)) for median in medians)) for key in keys]
@@ -65,7 +65,8 @@ def build_page(results: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Pa
 
 
 def _points(results: Sequence[Mapping[str, Any]], names: Sequence[str], model: str) -> Any:
-    medians = [{f'{case["backend"]} {case["precision"]}': case['statistics']['total']['median_ms']
+    medians = [{f'{backend_name(case)} {case["precision"]}':
+                case['statistics']['total']['median_ms']
                 for case in result['cases'] if case['model'] == model and case['batch'] == 1}
                for result in results]
     titles = list(dict.fromkeys(title for median in medians for title in median))

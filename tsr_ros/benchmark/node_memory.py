@@ -47,7 +47,7 @@ def add_node_memory(result: dict[str, Any], models_dirs: dict[str, str], image: 
     for case in tqdm(cases, 'memory of the node', unit='node', disable=not progress):
         options = {'model': case['model'], 'models_dir': models_dirs[case['model']],
                    'backend': case['backend'], 'precision': case['precision'],
-                   'threads': case['threads']}
+                   'threads': case['threads'], 'device': 'cpu'}
         try:
             measured = measure_node(image, '720p', 'raw', options, _IMAGES)
         except LiveError as error:

@@ -42,6 +42,11 @@ def is_on_cpu(case: Mapping[str, Any]) -> bool:
     return 'cpu' in case['device'].lower()
 
 
+def backend_name(case: Mapping[str, Any]) -> str:
+    """Return the backend, and that it ran on an accelerator where it did."""
+    return case['backend'] if is_on_cpu(case) else f'{case["backend"]}, accelerator'
+
+
 def models(result: Mapping[str, Any]) -> list[str]:
     """Return the models measured, in their order."""
     return list(dict.fromkeys(case['model'] for case in result['cases']))
@@ -84,7 +89,7 @@ def case_rows(result: Mapping[str, Any], model: str) -> list[tuple[str, ...]]:
         network, total = case['statistics']['inference'], case['statistics']['total']
         one = case['batch'] == 1
         rows.append((
-            case['backend'], case['precision'], str(case['batch']),
+            backend_name(case), case['precision'], str(case['batch']),
             *(format_ms(network[key]) for key in ('lowest_ms', 'average_ms', 'highest_ms',
                                                   'median_ms', 'p95_ms', 'p99_ms')),
             _ratio(network, reference, 'inference') if one else '–',
@@ -114,7 +119,8 @@ def recommend(result: Mapping[str, Any], model: str, max_loss: float = MAX_LOSS)
     ranked = sorted(good or cases, key=lambda case: case['statistics']['total']['median_ms'])
     best = ranked[0]
     median = best['statistics']['total']['median_ms']
-    text = (f'Deploy {model} with backend {best["backend"]} in {best["precision"]}: '
+    device = '' if is_on_cpu(best) else f' on {best["device"]}'
+    text = (f'Deploy {model} with backend {best["backend"]} in {best["precision"]}{device}: '
             f'{format_ms(median)} ms from image to boxes, {1000 / median:.0f} images a second')
     reference = find_case(result, model, REFERENCE)
     if reference:
@@ -141,7 +147,7 @@ def recommend(result: Mapping[str, Any], model: str, max_loss: float = MAX_LOSS)
 
 
 def _names(cases: Sequence[Mapping[str, Any]]) -> str:
-    return ', '.join(f'{case["backend"]} {case["precision"]}' for case in cases)
+    return ', '.join(f'{backend_name(case)} {case["precision"]}' for case in cases)
 
 
 def study_rows(result: Mapping[str, Any], model: str) -> list[tuple[str, ...]]:

@@ -39,7 +39,8 @@ class Case(NamedTuple):
     def title(self) -> str:
         """The case in a few words."""
         batch = f', batch {self.batch}' if self.batch > 1 else ''
-        return f'{self.model} {self.backend} {self.precision}{batch}'
+        device = f' on {self.device}' if self.device != 'auto' else ''
+        return f'{self.model} {self.backend} {self.precision}{device}{batch}'
 
 
 class Burst(NamedTuple):

@@ -53,7 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='may be given again (default: all, fp16 on accelerators only)')
     parser.add_argument('--batch', type=_positive, action='append', default=[], metavar='N',
                         help='may be given again (default: 1)')
-    parser.add_argument('--device', default='auto', help='as the backend names it')
+    parser.add_argument('--device', action='append', default=[], metavar='NAME',
+                        help='as the backend names it; may be given again: --device cpu --device '
+                             'cuda (default: what each backend chooses)')
     parser.add_argument('--threads', type=partial(_at_least, 0), default=0, metavar='N',
                         help='on a CPU (default: one for each core)')
     parser.add_argument('--runs', type=_positive, default=50, metavar='N',
@@ -94,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
     load_average = os.getloadavg()[0]  # before this program adds its own
     image = read_benchmark_image(args.image)
     replays = [replay for path in args.replay for replay in read_replays(path)]
-    choice = (args.backend, args.precision, args.batch or (1,), args.threads, args.device)
+    choice = (args.backend, args.precision, args.batch or (1,), args.threads,
+              args.device or ('auto',))
     cases, left_out = [], {}
     if args.model or not args.untrained or args.models_dir:
         models = complete_models(args.models_dir or default_models_dir(), args.out / 'models')
