@@ -28,6 +28,7 @@ def test_the_scenes_of_the_recordings(path):
     ('day', 'clear', 'clear_day'), ('day', 'rain', 'rain'), ('day', 'fog', 'fog'),
     ('night', 'clear', 'night'), ('night', 'rain', 'night_rain'), ('night', 'fog', 'night_fog'),
     ('low_sun', 'clear', 'low_sun'), ('low_sun', 'rain', 'rain'),
+    ('day', 'snow', 'snow'), ('low_sun', 'snow', 'snow'),
 ])
 def test_condition(time_of_day, weather, condition):
     scene = parse_scene({'name': 'road', 'time_of_day': time_of_day, 'weather': weather})
@@ -39,7 +40,7 @@ def test_condition(time_of_day, weather, condition):
     ({'name': '../road'}, "name: '../road' must be letters"),
     ({'name': 5}, 'name: expected text, got 5'),
     ({'wether': 'rain'}, 'wether: no such setting; did you mean "weather"?'),
-    ({'weather': 'hail'}, "weather: 'hail' is none of clear, rain, fog"),
+    ({'weather': 'hail'}, "weather: 'hail' is none of clear, rain, fog, snow"),
     ({'length_s': 0}, 'length_s: 0 is outside 0.1 … 3600'),
     ({'length_s': 'ten'}, "length_s: expected a number, got 'ten'"),
     ({'seed': 1.5}, 'seed: expected a whole number, got 1.5'),

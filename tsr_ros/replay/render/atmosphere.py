@@ -29,7 +29,8 @@ _ATMOSPHERES = {
     ('day', 'clear'): Atmosphere(16_000, (0.56, 0.65, 0.77), None, 0, 0.05, 0.20, 8, _WARM),
     ('day', 'rain'): Atmosphere(900, (0.38, 0.40, 0.42), 250, 0, 0.12, 0.20, 8, _DAYLIGHT),
     ('day', 'fog'): Atmosphere(90, (0.40, 0.42, 0.44), 120, 0, 0.10, 0.30, 8, _DAYLIGHT),
-    ('low_sun', 'clear'): Atmosphere(5_000, (1.0, 0.75, 0.5), None, 0, 0.16, 0.20, 8, _WARM),
+    ('day', 'snow'): Atmosphere(600, (0.50, 0.52, 0.55), 250, 0, 0.08, 0.34, 8, _DAYLIGHT),
+    ('low_sun', 'clear'): Atmosphere(5_000, (1.0, 0.75, 0.5), None, 0, 0.10, 0.20, 8, _WARM),
     ('night', 'clear'): Atmosphere(4_000, (5e-4, 5e-4, 5e-4), None, 0.15, 0.07, 0.05, 22,
                                    _LAMPLIGHT),
     ('night', 'rain'): Atmosphere(700, (5e-3, 4.5e-3, 5e-3), 250, 0.35, 0.10, 0.05, 22,
@@ -40,7 +41,7 @@ _ATMOSPHERES = {
 
 
 def atmosphere_of(scene: Scene) -> Atmosphere:
-    """Return the scene's atmosphere; a low sun behind rain or fog is an overcast day."""
+    """Return the scene's atmosphere; a low sun behind rain, fog or snow is an overcast day."""
     time_of_day = scene.time_of_day
     if time_of_day == 'low_sun' and scene.is_overcast:
         time_of_day = 'day'

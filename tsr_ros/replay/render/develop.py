@@ -17,7 +17,10 @@ from tsr_ros.replay.render.projection import focal_length_px
 from tsr_ros.replay.render.rain import add_rain
 from tsr_ros.replay.render.scene import Scene
 from tsr_ros.replay.render.sensor import expose
+from tsr_ros.replay.render.snow import add_flakes
 from tsr_ros.replay.render.spray import add_spray
+from tsr_ros.replay.render.sun import SUNS
+from tsr_ros.replay.render.sun_glare import add_sun
 from tsr_ros.replay.render.wet_glass import add_drops, add_wiper
 from tsr_ros.replay.render.windscreen import Windscreen
 
@@ -47,6 +50,7 @@ class Developer:
         self._scene, self._plan = scene, plan
         self._atmosphere = atmosphere_of(scene)
         self._exposure = Exposure(self._atmosphere.key, self._atmosphere.max_gain, scene.rate_hz)
+        self._focal_px = focal_length_px(plan['horizontal_fov_deg'], scene.resolution_wh[0])
         self._windscreen = None
         if scene.weather == 'rain':
             width, height = scene.resolution_wh
@@ -70,6 +74,14 @@ class Developer:
             light = add_spray(light, linear.depth_m, self._plan, pose, rng)
         light = add_fog(light, self._path(linear, pose), air.visibility_m,
                         np.array(air.air_light, np.float32), air.halo)
+        if scene.time_of_day == 'low_sun' and not scene.is_overcast:
+            light = add_sun(light, linear.depth_m, SUNS['low_sun'], pose['camera'],
+                            self._focal_px)
+        if scene.weather == 'snow':
+            light = add_flakes(light, linear.depth_m, rng, air.visibility_m, self._focal_px,
+                               scene.speed_kmh / 3.6,
+                               self._plan['shutter_frames'] / scene.rate_hz,
+                               np.array(air.air_light, np.float32))
         if scene.weather == 'rain':
             light = add_rain(light, rng, scene.is_night)
         if self._windscreen is not None:
@@ -88,9 +100,8 @@ class Developer:
 
     def _path(self, linear: LinearFrame, pose: dict[str, Any]) -> np.ndarray:
         """Return the metres of air before each pixel."""
-        width, height = self._scene.resolution_wh
-        focal_px = focal_length_px(self._plan['horizontal_fov_deg'], width)
+        height = self._scene.resolution_wh[1]
         looking_up = pose['camera']['rotation'][0] - np.pi / 2
-        horizon_row = height / 2 + np.tan(looking_up) * focal_px
+        horizon_row = height / 2 + np.tan(looking_up) * self._focal_px
         return path_length(smooth_edges(linear.depth_m), self._atmosphere.sky_layer_m,
-                           horizon_row, focal_px)
+                           horizon_row, self._focal_px)

@@ -74,7 +74,7 @@ def plan_key(plan: dict[str, Any]) -> str:
 
 def _static_part(scene: Scene, road: Road, first_m: float, last_m: float) -> dict[str, Any]:
     signs = place_signs(scene, road, first_m, last_m)
-    return {
+    plan = {
         'version': PLAN_VERSION,
         'seed': scene.seed,
         'time_of_day': scene.time_of_day,
@@ -89,6 +89,9 @@ def _static_part(scene: Scene, road: Road, first_m: float, last_m: float) -> dic
         'junctions_m': sorted({sign['along_m'] for sign in signs if sign['class_id'] == LIGHT}),
         **place_distractors(scene, road, first_m, last_m, signs),
     }
+    if scene.weather == 'snow':  # the only weather that lies on things: it has light of its own
+        plan['snow'] = True
+    return plan
 
 
 def _vehicles(scene: Scene) -> list[dict[str, Any]]:

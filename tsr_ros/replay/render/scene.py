@@ -14,7 +14,7 @@ import yaml
 
 from tsr_ros.replay.render.catalogue import FACES
 
-WEATHERS = ('clear', 'rain', 'fog')
+WEATHERS = ('clear', 'rain', 'fog', 'snow')
 TIMES_OF_DAY = ('day', 'low_sun', 'night')
 SIDES = ('right', 'left')
 COVERS = ('none', 'leaves', 'post')
@@ -98,7 +98,7 @@ class Scene:
         """How wet the road is, 0 dry to 1 standing water; from the weather unless given."""
         if self.road_wetness is not None:
             return self.road_wetness
-        return 1.0 if self.weather == 'rain' else 0.0
+        return {'rain': 1.0, 'snow': 0.6}.get(self.weather, 0.0)
 
     @property
     def is_overcast(self) -> bool:
@@ -157,6 +157,8 @@ def parse_scene(values: dict[str, Any]) -> Scene:
     scene = _checked(Scene, values, '')
     if not re.fullmatch(r'[A-Za-z0-9_-]{1,64}', scene.name):
         raise SceneError(f'name: {scene.name!r} must be letters, digits, "_" or "-"')
+    if scene.is_night and scene.weather == 'snow':
+        raise SceneError('weather: snow is made by day only; set time_of_day: day')
     return dataclasses.replace(
         scene,
         resolution_wh=_checked_resolution(resolution),

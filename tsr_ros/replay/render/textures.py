@@ -12,6 +12,7 @@ import numpy as np
 
 from tsr_ros.replay.render.advertisements import draw_advertisement
 from tsr_ros.replay.render.faces import draw_face
+from tsr_ros.replay.render.snow import snowed
 from tsr_ros.replay.render.wear import worn
 from tsr_ros.report.files import write_bytes
 
@@ -26,6 +27,8 @@ def write_textures(plan: dict[str, Any], folder: Path) -> dict[str, str]:
     for sign in plan['signs']:
         if sign['shape'] != 'light':
             face = worn(np.asarray(draw_face(sign['face'])), sign['wear'], sign['seed'])
+            if plan.get('snow'):
+                face = snowed(face, sign['seed'])
             key = str(sign['track_id'])
             textures[key] = _write(folder / f'sign_{key}.png', face)
     for board in plan['billboards']:

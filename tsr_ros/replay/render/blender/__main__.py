@@ -33,7 +33,7 @@ def build_scene(plan: dict[str, Any], textures: dict[str, str]) -> None:
     add_sky(plan)
     add_road(plan, road)
     add_landscape(plan, road)
-    plants = Plants(plan['seed'])
+    plants = Plants(plan['seed'], plan.get('snow', False))
     add_vegetation(plan, road, plants)
     add_buildings(plan, road)
     add_furniture(plan, road)

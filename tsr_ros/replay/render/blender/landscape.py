@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 
 from tsr_ros.replay.render.blender.meshes import Shape, add_object, grid_faces
-from tsr_ros.replay.render.blender.nodes import finish_surface, new_material
+from tsr_ros.replay.render.blender.nodes import finish_surface, new_material, snow_on
 from tsr_ros.replay.render.road import Road
 
 _BESIDE_M = (5.1, 6.2, 7.5, 9.5, 12, 15, 19, 24, 30, 38, 48, 60, 75, 95, 120, 150, 190, 250, 330,
@@ -45,7 +45,7 @@ def ground_point(road: Road, along: float, across: float,
 
 def add_landscape(plan: dict[str, Any], road: Road) -> None:
     """Add the ground on both sides and the far hills."""
-    material = _soil(plan['wetness'])
+    material = _soil(plan['wetness'], plan.get('snow', False))
     near = np.arange(plan['first_m'] - 60, plan['last_m'] + 150, 3.0)
     far = np.arange(near[-1] + 3, plan['last_m'] + 900, 10.0)
     alongs = [float(v) for v in np.concatenate([near, far])]
@@ -74,7 +74,7 @@ def _add_hills(plan: dict[str, Any], material: bpy.types.Material, count: int = 
     add_object(shape.mesh('hills', [material], smooth=True))
 
 
-def _soil(wetness: float) -> bpy.types.Material:
+def _soil(wetness: float, snow: bool) -> bpy.types.Material:
     """Return dry grass and earth; rain darkens it."""
     material, g = new_material('soil')
     place = g.node('NewGeometry').outputs['Position']
@@ -87,6 +87,9 @@ def _soil(wetness: float) -> bpy.types.Material:
     stops.new(0.55).color = (0.12, 0.12, 0.035, 1)
     tone = 1 - 0.4 * wetness
     colour = g.multiplied(ramp, g.grey(g.scaled(fine, 1.2 * tone, 0.4 * tone)))
+    if snow:
+        colour = snow_on(g, colour, g.smoothstep(g.add(g.times(middle, 0.6), g.times(fine, 0.4)),
+                                                 0.34, 0.46))
     bump = g.node('Bump', {'Strength': 0.8, 'Distance': 0.08, 'Height': g.add(fine, middle)})
     finish_surface(g, g.node('BsdfPrincipled', {
         'Base Color': colour, 'Roughness': 0.95, 'Normal': bump, 'Specular IOR Level': 0.2}))

@@ -118,6 +118,11 @@ def finish_surface(graph: NodeGraph, shader: Value) -> None:
     graph.connect(graph.node('OutputMaterial').inputs[0], shader)
 
 
+def snow_on(graph: NodeGraph, colour: Value, cover: Value) -> Value:
+    """Return a colour under snow of albedo 0.85 (W. Wiscombe, S. Warren, 1980: fresh snow)."""
+    return graph.mix(cover, colour, (0.83, 0.85, 0.88, 1))
+
+
 def plain_material(name: str, colour: tuple, roughness: float = 0.7, metallic: float = 0.0,
                    emission: float = 0.0, emission_colour: tuple | None = None,
                    coat: float = 0.0, lights_scene: bool = False) -> bpy.types.Material:

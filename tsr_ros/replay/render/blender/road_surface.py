@@ -10,7 +10,12 @@ import bpy
 import numpy as np
 
 from tsr_ros.replay.render.blender.meshes import Shape, add_object, grid_faces
-from tsr_ros.replay.render.blender.nodes import NodeGraph, finish_surface, new_material
+from tsr_ros.replay.render.blender.nodes import (
+    NodeGraph,
+    finish_surface,
+    new_material,
+    snow_on,
+)
 from tsr_ros.replay.render.road import Road
 
 _ACROSS_M = (-5.2, -4.6, -3.5, -1.75, 0, 1.75, 3.5, 4.6, 5.2)
@@ -30,11 +35,12 @@ def add_road(plan: dict[str, Any], road: Road) -> None:
             vertices.append(road.point(along, across, camber))
             uv.append((across, along))
     shape.add(vertices, grid_faces(len(near) + len(far), len(_ACROSS_M)))
-    material = _asphalt(plan['wetness'], plan['junctions_m'])
+    material = _asphalt(plan['wetness'], plan['junctions_m'], plan.get('snow', False))
     add_object(shape.mesh('road', [material], smooth=True, uv=uv))
 
 
-def _asphalt(wetness: float, junctions_m: list[float]) -> bpy.types.Material:
+def _asphalt(wetness: float, junctions_m: list[float],
+             snow: bool) -> bpy.types.Material:
     material, g = new_material('asphalt')
     place = g.node('UVMap').outputs[0]
     across, along, _ = g.separate(place)
@@ -69,6 +75,12 @@ def _asphalt(wetness: float, junctions_m: list[float]) -> bpy.types.Material:
                                'Height': height})
     else:
         bump = g.node('Bump', {'Strength': 0.6, 'Distance': 0.008, 'Height': height})
+    if snow:  # driven off in the wheel tracks, slush between them, whole beside the lanes
+        beside = g.smoothstep(g.absolute(across), 3.0, 3.8)
+        lying = g.add(g.times(g.inverted(track), 0.45), g.add(beside, g.times(middle, 0.7)))
+        cover = g.smoothstep(lying, 0.62, 0.98)
+        colour = snow_on(g, colour, cover)
+        roughness = g.mix_value(cover, roughness, 0.9)
     finish_surface(g, g.node('BsdfPrincipled', {
         'Base Color': colour, 'Roughness': roughness, 'Normal': bump,
         'IOR': 1.33 if wetness > 0 else 1.45}))

@@ -5,24 +5,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import bpy
 
 from tsr_ros.replay.render.blender.meshes import add_object
 from tsr_ros.replay.render.blender.nodes import NodeGraph, Value
-
-
-class _Sun(NamedTuple):
-    elevation_deg: float
-    azimuth_deg: float
-    sky_scale: float
-    energy: float
-    colour: tuple
-
-
-_SUNS = {'day': _Sun(38, 140, 0.085, 5.2, (1, 0.95, 0.86)),
-         'low_sun': _Sun(7, 12, 0.16, 3.6, (1, 0.66, 0.38))}
+from tsr_ros.replay.render.sun import SUNS, Sun
 
 
 def add_sky(plan: dict[str, Any]) -> None:
@@ -44,7 +33,7 @@ def add_sky(plan: dict[str, Any]) -> None:
     elif plan['overcast']:
         colour, strength = _overcast(g, plane, z), 0.75
     else:
-        sun = _SUNS[plan['time_of_day']]
+        sun = SUNS[plan['time_of_day']]
         colour = _clear(g, plane, z, sun)
         _add_sun(sun)
     background = g.node('Background', {'Color': colour, 'Strength': strength})
@@ -53,7 +42,7 @@ def add_sky(plan: dict[str, Any]) -> None:
     world.cycles.sample_map_resolution = 64 if night else 256
 
 
-def _clear(g: NodeGraph, plane: Value, z: Value, sun: _Sun) -> Value:
+def _clear(g: NodeGraph, plane: Value, z: Value, sun: Sun) -> Value:
     sky = g.node('TexSky', sky_type='MULTIPLE_SCATTERING', sun_disc=False,
                  sun_elevation=math.radians(sun.elevation_deg),
                  sun_rotation=math.radians(sun.azimuth_deg))
@@ -86,7 +75,7 @@ def _night(g: NodeGraph, direction: Value, plane: Value, z: Value, stars: bool) 
                                    2: g.add(g.times(value, 1.05), points)}).outputs[0]
 
 
-def _add_sun(sun: _Sun) -> None:
+def _add_sun(sun: Sun) -> None:
     light = bpy.data.lights.new('sun', 'SUN')
     light.energy = sun.energy
     light.angle = math.radians(0.6)

@@ -13,7 +13,12 @@ from mathutils import Matrix, Vector
 
 from tsr_ros.replay.render.blender.landscape import ground_point
 from tsr_ros.replay.render.blender.meshes import Shape, add_object
-from tsr_ros.replay.render.blender.nodes import finish_surface, new_material, plain_material
+from tsr_ros.replay.render.blender.nodes import (
+    finish_surface,
+    new_material,
+    plain_material,
+    snow_on,
+)
 from tsr_ros.replay.render.road import Road
 
 _BARK, _LEAVES = 0, 1
@@ -23,11 +28,11 @@ _TREES_PER_M, _FAR_TREES_PER_M, _BUSHES_PER_M, _TUFTS_PER_M = 0.5, 0.6, 0.9, 19.
 class Plants:
     """The meshes that all plants of a scene share."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, snow: bool = False):
         bark = plain_material('bark', (0.06, 0.045, 0.03), 0.9)
-        broad = _leaf_material('leaves', (0.035, 0.07, 0.012), (0.09, 0.12, 0.03))
-        dark = _leaf_material('needles', (0.02, 0.045, 0.015), (0.045, 0.075, 0.03))
-        straw = _leaf_material('grass', (0.10, 0.11, 0.03), (0.24, 0.19, 0.08))
+        broad = _leaf_material('leaves', (0.035, 0.07, 0.012), (0.09, 0.12, 0.03), snow)
+        dark = _leaf_material('needles', (0.02, 0.045, 0.015), (0.045, 0.075, 0.03), snow)
+        straw = _leaf_material('grass', (0.10, 0.11, 0.03), (0.24, 0.19, 0.08), snow)
         rng = random.Random(f'plants {seed}')
         self.trees = [_tree(rng).mesh('tree', [bark, broad]) for _ in range(3)]
         self.trees += [_cypress(rng).mesh('cypress', [bark, dark]) for _ in range(2)]
@@ -76,13 +81,19 @@ def add_cover(plants: Plants, sign: dict[str, Any], road: Road) -> None:
     add_object(trunk.mesh('sapling', [plants.bark], smooth=True))
 
 
-def _leaf_material(name: str, dark: tuple, light: tuple) -> bpy.types.Material:
+def _leaf_material(name: str, dark: tuple, light: tuple,
+                   snow: bool) -> bpy.types.Material:
     """Return foliage: most light reflected, some let through; each plant of another tone."""
     material, g = new_material(name)
     random_tone = g.node('ObjectInfo').outputs['Random']
     place = g.node('TexCoord').outputs['Object']
     tone = g.add(g.times(random_tone, 0.5), g.times(g.noise(place, 1.1, 2), 0.5))
     colour = g.mix(tone, (*dark, 1), (*light, 1))
+    if snow:  # it lies on what looks up, whichever side of a leaf that is
+        up = g.separate(g.node('NewGeometry').outputs['Normal'])[2]
+        lying = g.times(g.smoothstep(g.absolute(up), 0.3, 0.8),
+                        g.smoothstep(g.noise(place, 2.5, 3), 0.40, 0.55))
+        colour = snow_on(g, colour, lying)
     shader = g.node('MixShader', {0: 0.3, 1: g.node('BsdfDiffuse', {0: colour}),
                                   2: g.node('BsdfTranslucent', {0: colour})})
     finish_surface(g, shader)
