@@ -44,7 +44,7 @@ def probe(tmp_path):
         path = str(tmp_path) + os.pathsep + os.environ.get('LD_LIBRARY_PATH', '')
         return subprocess.run(
             [sys.executable, '-c', PROBE], check=True, stdout=subprocess.PIPE,
-            universal_newlines=True, env=dict(os.environ, LD_LIBRARY_PATH=path),
+            encoding='utf-8', env=dict(os.environ, LD_LIBRARY_PATH=path),
         ).stdout.splitlines()
     return run
 
