@@ -101,6 +101,12 @@ def test_not_a_number_is_not_a_box():
     maps = quiet_maps()
     maps[0][:] = np.nan
     assert len(decoder()(maps, 0.25)[0]) == 0
+    for part in range(7):
+        values = [0.0, 0.0, 0.0, 0.0, 9.0, 9.0, 9.0]
+        values[part] = np.nan
+        maps = quiet_maps()
+        place(maps[0], 2, 1, 1, values)
+        assert len(decoder()(maps, 0.25)[0]) == 0
 
 
 @pytest.mark.parametrize('maps', [

@@ -44,7 +44,7 @@ class HeadDecoder:
 
         class_id = rows[:, 5:].argmax(axis=1)
         score = sigmoid(rows[:, 4]) * sigmoid(rows[np.arange(len(rows)), 5 + class_id])
-        keep = np.flatnonzero(score >= thresholds[class_id])
+        keep = np.flatnonzero((score >= thresholds[class_id]) & ~np.isnan(rows).any(axis=1))
         if len(keep) > max_candidates:
             keep = keep[np.argpartition(-score[keep], max_candidates)[:max_candidates]]
         rows, places = rows[keep], places[keep]
