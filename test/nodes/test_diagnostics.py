@@ -125,7 +125,8 @@ def test_recent_problems_are_held_and_replaced():
 
 def test_a_lasting_problem_stays_until_it_is_cleared():
     recent = RecentProblems(hold=5.0)
-    assert recent.note('configure', Problem(ERROR, 'no model'), math.inf)
+    assert recent.note('configure', Problem(ERROR, 'no file'), math.inf)
+    assert recent.note('configure', Problem(ERROR, 'no model'), math.inf)  # it says more
     assert recent.problems(1e9) == [Problem(ERROR, 'no model')]
     recent.clear('configure')
     assert recent.problems(1e9) == []

@@ -161,7 +161,7 @@ class RecentProblems:
         """
         _, noted = self._by_kind.get(kind, (None, -math.inf))
         self._by_kind[kind] = (problem, now)
-        return now - noted > self._hold
+        return not now - noted <= self._hold  # of two lasting ones it is NaN, and the second news
 
     def clear(self, kind: str) -> None:
         """Forget a problem that is over."""
