@@ -66,7 +66,7 @@ class NodeDiagnostics:
             if level == ERROR:
                 self._node.get_logger().error(text)
             else:
-                self._node.get_logger().warn(text)
+                self._node.get_logger().warning(text)
 
     def over(self, kind: str) -> None:
         """Forget a problem."""

@@ -184,7 +184,7 @@ def warn_of_unknown(node) -> None:
     unknown = sorted(name for name in given
                      if not node.has_parameter(name) and not name.startswith('qos_overrides.'))
     if unknown:
-        node.get_logger().warn('There are no such parameters: {}'.format(', '.join(unknown)))
+        node.get_logger().warning('There are no such parameters: {}'.format(', '.join(unknown)))
 
 
 def table() -> str:
