@@ -46,6 +46,10 @@ def test_the_frame_at_which_a_backend_fails_is_answered_by_the_next(domain_id, t
         assert values['backend'].startswith('pytorch')
         assert client.statuses['input'][2]['dropped_bad'] == '0'
         assert 'loading pytorch' in process.output()
+        # nothing stands in where nothing runs
+        assert client.transition('deactivate')
+        assert client.transition('cleanup')
+        client.wait_for_status('detector', OK, 'unconfigured')
 
 
 @pytest.mark.skipif(has_nvidia_driver(), reason='there is a GPU, on which it would run')

@@ -181,6 +181,7 @@ class DetectorNode(LifecycleNode):
 
     def _release(self):
         self._stop()
+        self._diagnostics.over('fallback')
         if self._detector is None:
             return
         for publisher in self._own_publishers:
@@ -189,8 +190,12 @@ class DetectorNode(LifecycleNode):
             if publisher is not None:
                 publisher.close()
         parameters.undeclare_class_thresholds(self)
-        self._detector.close()
-        self._detector = self._info = None
+        detector, self._detector, self._info = self._detector, None, None
+        try:
+            detector.close()
+        except Exception as error:  # a GPU that has failed; the node can still go on without it
+            self._on_problem('close', 'the backend could not give back all that it holds; start '
+                             'the node anew if it cannot be configured again: {}'.format(error))
 
     def start(self) -> None:
         """Configure and activate."""
