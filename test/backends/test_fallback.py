@@ -18,7 +18,7 @@ class Failing(OnnxRuntimeBackend):
 
     name = 'failing'
     good_images = 0
-    loads = True
+    loads = closes = True
     closed = 0
     error = BackendError('the GPU has fallen off the bus')
 
@@ -36,6 +36,8 @@ class Failing(OnnxRuntimeBackend):
     def _close(self):
         self.closed += 1
         super()._close()
+        if not self.closes:
+            raise self.error
 
 
 @pytest.fixture
@@ -125,6 +127,17 @@ def test_the_last_one_stays_and_may_recover(fallback):
         assert len(backend.failures) == 2  # they do not pile up
         backend.made['first'].good_images = 1
         assert len(backend.infer(IMAGE[None])) == 3
+
+
+def test_one_that_cannot_be_closed_is_stood_in_for(fallback):
+    with fallback(first={'good_images': 1, 'closes': False}, second={'good_images': 9}) as backend:
+        backend.load()
+        for _ in range(3):
+            assert len(backend.infer(IMAGE[None])) == 3
+        assert backend.backend is backend.made['second']
+        assert backend.failures == (
+            'first failed: the GPU has fallen off the bus',
+            'first was not closed: the GPU has fallen off the bus')
 
 
 def test_a_wrong_image_is_nobodys_failure(fallback):

@@ -45,13 +45,21 @@ class FallbackBackend(DelegatingBackend):
                 error = error or problem
                 continue
             # only now, so that there is one to go on with if no other can be loaded
-            self._close()
-            self.backend = backend
+            failed, self.backend = self.backend, backend
+            self._let_go(failed)
             return
         raise error if len(self.failures) == 1 else BackendError('; '.join(self.failures))
 
-    def _note(self, name, error):
-        self.failures += ('{} failed: {}'.format(name, error),)
+    def _let_go(self, backend):
+        """Close the one that has failed; a GPU that is lost fails at that, too."""
+        try:
+            if backend is not None:
+                backend.close()
+        except Exception as error:
+            self._note(backend.name, error, 'was not closed')
+
+    def _note(self, name, error, what='failed'):
+        self.failures += ('{} {}: {}'.format(name, what, error),)
         self.progress(self.failures[-1])
 
     def _reason(self):
