@@ -66,12 +66,17 @@ def start_detector(context):
     use_sim_time = LaunchConfiguration('use_sim_time').perform(context) == 'true'
     parameters = dict({name: value for name, value in given.items() if value},
                       use_sim_time=use_sim_time)
+    # a logger's name has the namespace in it, also one that an outer launch file pushed
+    namespace = LaunchConfiguration('namespace').perform(context)
+    if not namespace.startswith('/'):
+        namespace = context.launch_configurations.get('ros_namespace', '') + '/' + namespace
+    logger = '.'.join([*filter(None, namespace.split('/')), 'detector_node'])
     return [Node(
         package='tsr_ros', executable='detector_node', name='detector_node',
         namespace=LaunchConfiguration('namespace'), output='screen', emulate_tty=True,
         parameters=[LaunchConfiguration('params_file'), parameters],
         remappings=[('image', LaunchConfiguration('image'))],
-        ros_arguments=['--log-level', ['detector_node:=', LaunchConfiguration('log_level')]])]
+        ros_arguments=['--log-level', [logger, ':=', LaunchConfiguration('log_level')]])]
 
 
 def generate_launch_description():

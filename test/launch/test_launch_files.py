@@ -140,7 +140,7 @@ def domain_id():
     ('name', 'arguments', 'expected'),
     [
         ('detector.launch.py', {}, {'input_size': '', 'precision': 'auto'}),
-        ('desktop.launch.py', {'image_transport': 'compressed'},
+        ('desktop.launch.py', {'image_transport': 'compressed', 'log_level': 'warn'},
          {'image_transport': 'compressed', 'confidence_threshold': 0.35}),
         ('jetson.launch.py',
          {'backend': 'onnxruntime', 'precision': 'auto', 'input_size': '160x96'},
@@ -164,6 +164,7 @@ def test_what_comes_up_and_how_it_ends(tmp_path, domain_id, small_models, name, 
     output = launch.output()
     assert 'process has finished cleanly' in output
     assert 'Traceback' not in output
+    assert ('Waiting for images' in output) == ('log_level' not in arguments)
 
 
 @needs_launch_ros
