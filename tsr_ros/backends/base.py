@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .heap import return_free_memory
+
 
 class BackendError(RuntimeError):
     """An inference runtime cannot do what is asked of it: what, where, what to do."""
@@ -85,12 +87,14 @@ class Backend:
             self.close()
             raise
         self.loaded = True
+        return_free_memory()
 
     def warm_up(self, runs=2):
         """Run on a grey image, so that the first real one is not slow."""
         images = np.full(self.input_shape, 114, np.uint8)
         for _ in range(runs):
             self.infer(images)
+        return_free_memory()
 
     @property
     def input_shape(self):
