@@ -17,6 +17,7 @@ from tsr_ros.backends.base import (
 )
 from tsr_ros.backends.detector import load_detector
 from tsr_ros.backends.factory import BACKENDS, backend_class, backend_status, create_backend
+from tsr_ros.backends.openvino import _is_there
 
 INSTALLED = sorted(name for name, status in backend_status().items() if not status.problem)
 ON_CPU = [name for name in INSTALLED if not name.startswith('tensorrt')]
@@ -148,6 +149,30 @@ def test_a_device_that_is_not_there(small_models, name):
     backend = create_backend(name, 'small', device='toaster', models_dir=small_models)
     with pytest.raises(DeviceError):
         backend.load()
+
+
+@pytest.mark.parametrize(('name', 'device'), [
+    ('onnxruntime', 'cuda:x'), ('onnxruntime', 'cpu:3'), ('openvino', 'gpu.77'),
+    ('pytorch', 'meta'), ('pytorch', 'cuda:77'),
+])
+def test_a_device_of_no_such_kind_or_number(small_models, name, device):
+    backend = create_backend(name, 'small', device=device, models_dir=small_models)
+    with pytest.raises(DeviceError):
+        backend.load()
+
+
+@pytest.mark.parametrize(('device', 'available', 'expected'), [
+    ('GPU', [], False),
+    ('GPU', ['CPU', 'GPU'], True),
+    ('GPU', ['GPU.0', 'GPU.1'], True),  # which is GPU.0
+    ('GPU.0', ['GPU'], True),
+    ('GPU.1', ['GPU'], False),
+    ('GPU.1', ['GPU.0', 'GPU.1'], True),
+    ('GPU.2', ['GPU.0', 'GPU.1'], False),
+    ('NPU', ['GPU'], False),
+])
+def test_openvino_s_devices(device, available, expected):
+    assert _is_there(device, available) is expected
 
 
 @pytest.mark.parametrize('name', ON_CPU)

@@ -156,5 +156,8 @@ def _import():
 
 
 def _split_device(device):
-    name, _, number = device.partition(':')
+    name, colon, number = device.partition(':')
+    if colon and (name == 'cpu' or not number.isdigit()):
+        raise DeviceError("onnxruntime takes a device such as 'cpu', 'cuda' or 'cuda:1', not "
+                          '{!r}'.format(device))
     return name, int(number or 0)

@@ -34,7 +34,8 @@ class OpenVinoBackend(Backend):
         ov = _import()
         core = ov.Core()
         device = 'CPU' if self.device == 'auto' else self.device.upper()
-        if device.split('.')[0] not in [name.split('.')[0] for name in core.available_devices]:
+        # to look for others loads all plugins, which then stay in memory
+        if device != 'CPU' and not _is_there(device, core.available_devices):
             raise DeviceError('OpenVINO sees {}, not {!r}'.format(
                 ', '.join(core.available_devices), self.device))
         try:
@@ -104,6 +105,12 @@ class OpenVinoBackend(Backend):
 
     def _close(self):
         self._request = None
+
+
+def _is_there(device, available):
+    """Tell whether OpenVINO has a device; GPU and GPU.0 are the same."""
+    return any(name in available for name in (device, device + '.0')) or (
+        device.endswith('.0') and device[:-2] in available)
 
 
 def _simplify(model):

@@ -70,8 +70,13 @@ class PyTorchBackend(Backend):
             device = torch.device(name)
         except RuntimeError:
             raise DeviceError('PyTorch knows no device {!r}'.format(name))
+        if device.type not in ('cpu', 'cuda'):
+            raise DeviceError('this backend runs PyTorch on cpu or cuda, not on {!r}'.format(name))
         if device.type == 'cuda' and not torch.cuda.is_available():
             raise DeviceError('PyTorch sees no CUDA device; use device cpu')
+        if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
+            raise DeviceError('PyTorch sees {} CUDA devices, of which {!r} is none'.format(
+                torch.cuda.device_count(), name))
         if device.type == 'cpu' and self.precision == 'fp16':
             raise DeviceError('PyTorch runs fp16 on a GPU; on a CPU ask for bf16 or fp32')
         return device
