@@ -185,7 +185,8 @@ def test_replay_ends_with_the_recording(tmp_path, domain_id, small_models):
         cv2.imwrite(str(tmp_path / 'pictures' / f'{number}.png'),
                     square_image([(4 + 16 * number, 40, 16, 0)]))
     with contextlib.closing(Client(domain_id, '')) as client, Launch(
-            tmp_path, 'replay.launch.py', domain_id, source=tmp_path / 'pictures', rate=2.0,
+            # slow enough that this process and the node have met before the last picture
+            tmp_path, 'replay.launch.py', domain_id, source=tmp_path / 'pictures', rate=0.1,
             models_dir=small_models, model='small') as launch:
         assert launch.wait() == 0
         assert client.detections
