@@ -1,5 +1,7 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
 import sys
 import types
 
@@ -22,6 +24,12 @@ def test_exit_status_and_where_it_is_said(tsr, words, status, stream, expected):
     assert process.returncode == status
     assert expected in said[stream]
     assert 'Traceback' not in said['stderr']
+
+
+@pytest.mark.skipif('AMENT_PREFIX_PATH' not in os.environ, reason='no workspace is sourced')
+def test_who_sources_the_workspace_has_it_on_the_path():
+    said = subprocess.run(['tsr', '--version'], check=True, capture_output=True, text=True)
+    assert __version__ in said.stdout
 
 
 @pytest.mark.parametrize('command', list(cli.COMMANDS))
