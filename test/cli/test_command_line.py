@@ -26,7 +26,8 @@ def test_exit_status_and_where_it_is_said(tsr, words, status, stream, expected):
     assert 'Traceback' not in said['stderr']
 
 
-@pytest.mark.skipif('AMENT_PREFIX_PATH' not in os.environ, reason='no workspace is sourced')
+@pytest.mark.skipif('TSR_ROS_ENVIRONMENT' not in os.environ,
+                    reason='outside the environment that make sets up')
 def test_who_sources_the_workspace_has_it_on_the_path():
     said = subprocess.run(['tsr', '--version'], check=True, capture_output=True, text=True)
     assert __version__ in said.stdout
