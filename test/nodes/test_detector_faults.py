@@ -172,6 +172,18 @@ def test_a_publisher_whose_policies_do_not_fit(detector):
     detector.connect()
 
 
+def test_a_publisher_of_another_type(detector):
+    with detector.configured(image_transport='compressed'):
+        publisher = detector.node.create_publisher(Image, 'image/compressed', BEST_EFFORT)
+        detector.wait_for_status(
+            'input', ERROR, f'no images from {NAMESPACE}/client: it publishes '
+            f'sensor_msgs/msg/Image on {NAMESPACE}/image/compressed, where this node takes '
+            'sensor_msgs/msg/CompressedImage (parameter image_transport)')
+        detector.node.destroy_publisher(publisher)
+        detector.wait_for_status('input', OK)
+    detector.connect()
+
+
 # -- transitions -------------------------------------------------------------------------------
 
 def without_files(folder):

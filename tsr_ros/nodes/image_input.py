@@ -43,6 +43,7 @@ class ImageInput:
             topic += '/compressed'
         self.qos = qos.sensor_data()
         self.lost = 0  # by the middleware, as far as it says so
+        self._type_name = 'sensor_msgs/msg/' + MESSAGE_TYPES[transport].__name__
         self._subscription = self._subscribe(MESSAGE_TYPES[transport], topic)
         self.topic = self._subscription.topic_name
 
@@ -66,9 +67,16 @@ class ImageInput:
         return self._node.count_publishers(self.topic)
 
     def incompatible_publishers(self):
-        """Return one line for each publisher whose policies do not fit, both sides named."""
+        """Return a line for each publisher whose type or policies do not fit, both sides named."""
         lines = []
         for info in self._node.get_publishers_info_by_topic(self.topic):
+            if info.topic_type != self._type_name:
+                lines.append(
+                    'no images from {}/{}: it publishes {} on {}, where this node takes {} '
+                    '(parameter image_transport)'.format(
+                        info.node_namespace.rstrip('/'), info.node_name, info.topic_type,
+                        self.topic, self._type_name))
+                continue
             for policy, offered, requested in qos.mismatches(info.qos_profile, self.qos):
                 lines.append(
                     'no images from {}/{}: it offers {policy} {}, this node requests {} '
