@@ -109,8 +109,9 @@ class OpenVinoBackend(Backend):
 
 def _is_there(device, available):
     """Tell whether OpenVINO has a device; GPU and GPU.0 are the same."""
-    return any(name in available for name in (device, device + '.0')) or (
-        device.endswith('.0') and device[:-2] in available)
+    def whole(name):
+        return name if '.' in name else name + '.0'
+    return whole(device) in [whole(name) for name in available]
 
 
 def _simplify(model):

@@ -70,19 +70,17 @@ class ImageInput:
         """Return a line for each publisher whose type or policies do not fit, both sides named."""
         lines = []
         for info in self._node.get_publishers_info_by_topic(self.topic):
+            start = 'no images from {}/{}: it '.format(
+                info.node_namespace.rstrip('/'), info.node_name)
             if info.topic_type != self._type_name:
-                lines.append(
-                    'no images from {}/{}: it publishes {} on {}, where this node takes {} '
-                    '(parameter image_transport)'.format(
-                        info.node_namespace.rstrip('/'), info.node_name, info.topic_type,
-                        self.topic, self._type_name))
+                lines.append(start + 'publishes {} on {}, where this node takes {} '
+                             '(parameter image_transport)'.format(
+                                 info.topic_type, self.topic, self._type_name))
                 continue
             for policy, offered, requested in qos.mismatches(info.qos_profile, self.qos):
-                lines.append(
-                    'no images from {}/{}: it offers {policy} {}, this node requests {} '
-                    '(parameter qos_overrides.{}.subscription.{policy})'.format(
-                        info.node_namespace.rstrip('/'), info.node_name, offered, requested,
-                        self.topic, policy=policy))
+                lines.append(start + 'offers {policy} {}, this node requests {} '
+                             '(parameter qos_overrides.{}.subscription.{policy})'.format(
+                                 offered, requested, self.topic, policy=policy))
         return lines
 
     def _on_message_lost(self, event):
