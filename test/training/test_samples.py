@@ -145,6 +145,16 @@ def test_an_emphasised_class_is_pasted_oftener():
     assert samples.patch_weights.tolist() == pytest.approx([0.25, 0.75])
 
 
+@pytest.mark.parametrize('view', ['mosaic', 'whole', 'crop'])
+def test_lights_are_drawn_as_often_as_asked(view):
+    items, images = make_items(2, 2)
+    stage = Stage(1.0, view=view, size=320, batch=2, drawn_lights=0.5, weather=0)
+    samples = Samples(items, images, stage, 320, 3, 0, light_class=2)
+    drawn = [int((samples[0, place, 0][1][:, 0] == 2).sum()) for place in range(100)]
+    # none fits in a few of them
+    assert 30 < np.count_nonzero(drawn) < 65
+
+
 @pytest.mark.parametrize(('ranks', 'batch'), [(1, 4), (2, 2), (3, 1)])
 def test_batches_of_an_epoch(ranks, batch):
     samples = make_samples(STAGES['whole'])

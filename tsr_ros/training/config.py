@@ -15,6 +15,7 @@ from tsr_ros.evaluation.dataset import DataError
 from tsr_ros.training.settings import check_keys, check_types, replace_value
 
 PRECISIONS = ('bf16', 'fp16', 'fp32')
+LIGHT = 'light'  # the label of traffic lights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Stage:
     batch: int = 16
     scale: tuple[float, float] = (0.5, 1.5)
     paste: float = 0.0  # probability that signs are pasted in
+    drawn_lights: float = 0.0  # probability that traffic lights are drawn in
     mixup: float = 0.0  # probability that another image shines through
     weather: float = 1.0  # factor on the probabilities of weather, light, lens and sensor
 
@@ -93,6 +95,8 @@ class TrainingConfig:
                 raise DataError(f'emphasis names {label!r}, which is none of the labels')
             if isinstance(factor, bool) or not isinstance(factor, int | float) or factor <= 0:
                 raise DataError(f'emphasis of {label} is a number above 0, not {factor!r}')
+        if any(stage.drawn_lights for stage in self.stages) and LIGHT not in self.labels:
+            raise DataError(f'drawn_lights draws a {LIGHT!r}, which is none of the labels')
         if not self.stages or self.stages[-1].until != 1.0:
             raise DataError('the last stage lasts until 1.0, the end of the run')
 

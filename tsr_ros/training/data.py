@@ -12,7 +12,7 @@ from tsr_ros.evaluation.dataset import (
     read_class_names,
     read_dataset,
 )
-from tsr_ros.training.config import Stage, TrainingConfig
+from tsr_ros.training.config import LIGHT, Stage, TrainingConfig
 from tsr_ros.training.images import Images
 from tsr_ros.training.interruption import ignore_interrupt
 from tsr_ros.training.ranks import Ranks
@@ -66,6 +66,7 @@ class TrainingData:
             self.num_classes,
             config.seed,
             [emphasis.get(label, 1.0) for label in config.labels],
+            config.labels.index(LIGHT) if LIGHT in config.labels else None,
         )
 
     def batches(self, samples: Samples) -> EpochBatches:

@@ -16,6 +16,7 @@ from tsr_ros.evaluation.dataset import LabelledImage
 from tsr_ros.training.conditions import vary
 from tsr_ros.training.config import Stage
 from tsr_ros.training.copy_paste import cut_patches, paste
+from tsr_ros.training.drawn_lights import add_lights
 from tsr_ros.training.geometry import (
     Sample,
     ViewRange,
@@ -27,6 +28,7 @@ from tsr_ros.training.geometry import (
 
 FOCUS_SHARE = 0.85  # of crops that are taken around an object
 MOST_PASTED = 3
+MOST_DRAWN = 2  # posts of lights
 MIXUP_BETA = (8.0, 8.0)  # shares near a half: both images' objects stay visible
 
 
@@ -65,6 +67,7 @@ class Samples(Dataset):
 
     Images with rare classes come oftener: by the square root of how rare a class is, times its
     `emphasis` (C,), the largest of an image's classes. So do the objects crops are taken around.
+    `light_class` is that of lights that are drawn.
     """
 
     def __init__(
@@ -76,9 +79,11 @@ class Samples(Dataset):
         num_classes: int,
         seed: int,
         emphasis: Sequence[float] | None = None,
+        light_class: int | None = None,
     ) -> None:
         self.items, self.images, self.stage = items, images, stage
         self.deployed_size, self.num_classes, self.seed = deployed_size, num_classes, seed
+        self.light_class = light_class
         self.epoch = 0
         self.limits = ViewRange(scale=stage.scale)
         frequency = class_frequencies(items, num_classes)
@@ -136,6 +141,9 @@ class Samples(Dataset):
         if self.patches and rng.random() < stage.paste:
             count = int(rng.integers(1, MOST_PASTED + 1))
             sample = paste(rng, sample, self.patches, self.patch_weights, count)
+        if stage.drawn_lights and rng.random() < stage.drawn_lights:
+            count = int(rng.integers(1, MOST_DRAWN + 1))
+            sample = add_lights(rng, sample, self.light_class, count)
         return sample
 
     def view(self, rng: np.random.Generator, index: int) -> Sample:
