@@ -193,6 +193,19 @@ def test_a_missing_runtime_is_named(small_models, monkeypatch, name):
     assert 'pip install' in status.problem
 
 
+@pytest.mark.parametrize(('variables', 'device', 'message'), [
+    ({'PATH': ''}, 'cpu', r'needs a C\+\+ compiler'),
+    ({'CXX': '/bin/false'}, 'cpu', 'torch.compile failed .*; take the backend pytorch'),
+    ({}, 'cuda', 'take the backend pytorch'),
+])
+def test_what_torch_compile_cannot_do(small_models, monkeypatch, variables, device, message):
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    backend = create_backend('pytorch_compiled', 'small', device=device, models_dir=small_models)
+    with pytest.raises(BackendError, match=message):
+        backend.load()
+
+
 def test_an_unknown_backend():
     with pytest.raises(BackendError, match="no backend 'abacus'; there are onnxruntime, open"):
         create_backend('abacus')

@@ -5,10 +5,10 @@
 import numpy as np
 import pytest
 
-from tsr_ros.backends.factory import backend_status, create_backend
+from tsr_ros.backends.factory import BACKENDS, ON_REQUEST, backend_status, create_backend
 
 OTHERS = sorted(
-    name for name, status in backend_status().items()
+    name for name, status in backend_status((*BACKENDS, *ON_REQUEST)).items()
     if not status.problem and name != 'pytorch' and not name.startswith('tensorrt'))
 
 

@@ -15,6 +15,10 @@ BACKENDS = {
     'tensorrt_rtx': ('tensorrt', 'TensorRtRtxBackend'),
     'tflite': ('tflite', 'TfliteBackend'),
 }
+# for those who name them: they take a minute to start, so `auto` and "all backends" pass them by
+ON_REQUEST = {
+    'pytorch_compiled': ('pytorch', 'CompiledPyTorchBackend'),
+}
 AUTO = 'auto'
 
 
@@ -27,10 +31,11 @@ class BackendStatus(NamedTuple):
 
 def backend_class(name):
     """Return the class of a backend; its runtime is not imported yet."""
-    if name not in BACKENDS:
+    known = dict(BACKENDS, **ON_REQUEST)
+    if name not in known:
         raise BackendError('there is no backend {!r}; there are {} and {}'.format(
-            name, ', '.join(BACKENDS), AUTO))
-    module, class_name = BACKENDS[name]
+            name, ', '.join(known), AUTO))
+    module, class_name = known[name]
     return getattr(importlib.import_module('.' + module, __package__), class_name)
 
 
@@ -39,9 +44,9 @@ def create_backend(name, model='', precision='auto', device='auto', threads=0, b
     """
     Return a backend for a model, not loaded yet.
 
-    `name` is one of BACKENDS, or 'auto' for the fastest here that loses at most `max_loss` of
-    mAP at IoU 0.5. `model` is a name in the manifest, '' for its default, or a path; see
-    manifest.open_model. `input_wh` overrides the size that the model was trained for, in
+    `name` is one of BACKENDS or ON_REQUEST, or 'auto' for the fastest here that loses at most
+    `max_loss` of mAP at IoU 0.5. `model` is a name in the manifest, '' for its default, or a path;
+    see manifest.open_model. `input_wh` overrides the size that the model was trained for, in
     multiples of its last stride. The backends named in `fallback` take over, in that order, when
     the one before fails; they run on the device and in the precision that suit them best.
     """
@@ -87,10 +92,10 @@ def _open_best(choices, model, models_dir):
     return open_model(model, formats, precision, models_dir)
 
 
-def backend_status():
-    """Return {name: BackendStatus} of every backend."""
+def backend_status(names=tuple(BACKENDS)):
+    """Return {name: BackendStatus} of backends."""
     result = {}
-    for name in BACKENDS:
+    for name in names:
         try:
             cls = backend_class(name)
             result[name] = BackendStatus(cls.version(), cls.problem())

@@ -1,5 +1,8 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import os
+import shutil
+
 import numpy as np
 
 from .base import (
@@ -50,6 +53,7 @@ class PyTorchBackend(Backend):
             self._views = [head.numpy() for head in self._maps]
             self._cuda_graph = None
             with torch.no_grad():
+                self._network = self._prepare(self._run_operations)
                 heads = self._run()
                 self._check_output_shapes([head.shape for head in heads])
                 if self._place.type == 'cuda':
@@ -60,6 +64,10 @@ class PyTorchBackend(Backend):
             if is_out_of_memory(error):
                 raise DeviceError('PyTorch on {}: {}'.format(self._place, error))
             raise ModelFileError('PyTorch cannot run {}: {}'.format(self.model_file.path, error))
+
+    def _prepare(self, network):
+        """Return what runs in place of a function from the image to the head maps."""
+        return network
 
     def _choose_device(self):
         torch = self._torch
@@ -130,8 +138,11 @@ class PyTorchBackend(Backend):
             functional.conv2d(inputs[0], weight, bias, stride, padding, 1, groups))
 
     def _run(self):
+        return self._network(self._input)
+
+    def _run_operations(self, image):
         # NHWC seen as NCHW is what PyTorch calls channels_last: no copy
-        values = {IMAGE: self._input.permute(0, 3, 1, 2).to(self._dtype)}
+        values = {IMAGE: image.permute(0, 3, 1, 2).to(self._dtype)}
         for index, (node, operation) in enumerate(zip(self._graph, self._operations)):
             values[index] = operation([values[i] for i in node['inputs']])
             for done in self._last_use.get(index, ()):
@@ -165,8 +176,48 @@ class PyTorchBackend(Backend):
         return 'cpu', 'eager, channels_last'
 
     def _close(self):
-        self._operations = self._input = self._maps = self._views = None
+        self._operations = self._network = self._input = self._maps = self._views = None
         self._cuda_graph = self._heads = None
+
+
+class CompiledPyTorchBackend(PyTorchBackend):
+    """PyTorch on the CPU, its operations fused by torch.compile, which takes about a minute."""
+
+    name = 'pytorch_compiled'
+    precisions = ('fp32', 'bf16')
+
+    @classmethod
+    def problem(cls):
+        """Return why torch.compile cannot work here, or ''."""
+        if not hasattr(_import(), 'compile'):
+            return 'torch.compile came with PyTorch 2.0, this is {}'.format(cls.version())
+        if shutil.which(os.environ.get('CXX', 'g++')) is None:
+            return 'torch.compile needs a C++ compiler, such as that of the package g++'
+        return ''
+
+    def _choose_device(self):
+        if self.device not in ('auto', 'cpu'):
+            # where there is a GPU, the backend pytorch has a CUDA graph
+            raise DeviceError('{} runs on the cpu, not on {!r}: take the backend pytorch'.format(
+                self.name, self.device))
+        self.device = 'cpu'
+        return super()._choose_device()
+
+    def _prepare(self, network):
+        problem = self.problem()
+        if problem:
+            raise BackendMissing(problem)
+        self.progress('torch.compile works on the network, which takes about a minute')
+        compiled = self._torch.compile(network, fullgraph=True, dynamic=False)
+        try:
+            compiled(self._input)
+        except RuntimeError as error:
+            raise BackendError('torch.compile failed ({}); take the backend pytorch'.format(
+                str(error).strip().splitlines()[0]))
+        return compiled
+
+    def _describe(self):
+        return 'cpu', 'torch.compile, channels_last'
 
 
 def _last_use(network):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tsr_ros.backends.base import BackendError
-from tsr_ros.backends.factory import BACKENDS, backend_class, backend_status
+from tsr_ros.backends.factory import BACKENDS, ON_REQUEST, backend_class, backend_status
 from tsr_ros.backends.manifest import Manifest, find_model_file
 from tsr_ros.backends.nvidia_driver import has_nvidia_driver
 from tsr_ros.benchmark.worker import NAIVE, Case
@@ -22,12 +22,13 @@ def find_cases(models_dir: str, models: Sequence[str], backends: Sequence[str] =
     Return the cases of a models folder that this computer may run, and why others are left out.
 
     :param models: names in the manifest; none: all
-    :param backends: their names, `naive` among them; none: all that are installed
+    :param backends: their names, `naive` among them; none: all that are installed, but for those
+        that one has to ask for
     :param devices: as the backends name them; what a backend cannot use fails when it is loaded
     :param precisions: none: all that a backend has, fp16 on accelerators only
     :raises ValueError: for a backend or precision that does not exist
     """
-    for name, known in [(name, (*BACKENDS, NAIVE)) for name in backends] + [
+    for name, known in [(name, (*BACKENDS, *ON_REQUEST, NAIVE)) for name in backends] + [
             (name, PRECISIONS) for name in precisions]:
         if name not in known:
             raise ValueError(f'there is no {name!r}; there are {", ".join(known)}')
@@ -36,9 +37,8 @@ def find_cases(models_dir: str, models: Sequence[str], backends: Sequence[str] =
         device != 'cpu' if device != 'auto' else has_nvidia_driver())]
     left_out = {}
     installed = []
-    for name, status in backend_status().items():
-        if backends and name not in backends:
-            continue
+    asked = [name for name in (*BACKENDS, *ON_REQUEST) if name in backends] or BACKENDS
+    for name, status in backend_status(asked).items():
         if status.problem:
             left_out[name] = status.problem
         else:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from tsr_ros.backends.base import BackendError
 from tsr_ros.backends.detector import load_detector
-from tsr_ros.backends.factory import AUTO, BACKENDS
+from tsr_ros.backends.factory import AUTO, BACKENDS, ON_REQUEST
 from tsr_ros.cli.json_records import JsonArrayFile, JsonLines
 from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES
 from tsr_ros.replay.bag import is_bag
@@ -86,7 +86,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--models-dir', metavar='DIR',
                         help='folder with manifest.yaml (default: the one that came along)')
     parser.add_argument('--backend', default='onnxruntime',
-                        choices=(*BACKENDS, AUTO),
+                        choices=(*BACKENDS, *ON_REQUEST, AUTO),
                         help='inference runtime; `tsr doctor` says which run here; auto takes the '
                         'fastest, which is measured once (default: %(default)s)')
     parser.add_argument('--precision', default='auto',

@@ -190,8 +190,8 @@ def check_parity(models_dir: str, model: str, items: Sequence[LabelledImage], la
 
 def _variants(entry: Any, backends: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Yield backend, precision and why it is left out, or ''."""
-    status = backend_status()
-    for name in backends or BACKENDS:
+    status = backend_status(backends or BACKENDS)
+    for name in status:
         cls = backend_class(name)
         if status[name].problem:
             yield name, '', status[name].problem
