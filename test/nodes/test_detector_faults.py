@@ -22,6 +22,7 @@ from node_harness import (
     handled,
     write_hostile_model,
 )
+from rclpy.duration import Duration
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -71,6 +72,15 @@ def test_a_corrupt_frame_is_counted_and_said(detector, spoil, text):
                       'the counter')
     assert_still_detects(detector)
     assert not [one for one in detector.detections if one.header.stamp == image.header.stamp]
+
+
+def test_images_whose_stamps_lie_in_the_future(detector):
+    image = detector.image(PICTURE)
+    image.header.stamp = (detector.node.get_clock().now() + Duration(seconds=100)).to_msg()
+    detector.forget_statuses()
+    answer = detector.ask(image)
+    assert answer.header == image.header
+    detector.wait_for_status('detector', WARN, "s ahead of this node's clock")
 
 
 def test_images_whose_stamps_jump_back(detector):

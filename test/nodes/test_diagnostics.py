@@ -42,26 +42,28 @@ def test_make_status(problems, level, message):
 
 
 @pytest.mark.parametrize(
-    ('frames', 'busy_for', 'expected'),
+    ('frames', 'busy_for', 'now', 'expected'),
     [
-        ([], 0.0, []),
-        ([(99.0, 1.0)], 0.5, []),
-        ([(150.0, 1.0)], 0.0, [Problem(WARN, 'processing takes 150 ms, allowed are 100')]),
+        ([], 0.0, 9.0, []),
+        ([(99.0, 1.0)], 0.5, 1.0, []),
+        ([(150.0, 1.0)], 0.0, 6.0, [Problem(WARN, 'processing takes 150 ms, allowed are 100')]),
+        # no frame has come for a while: what was slow is no news
+        ([(150.0, 1.0)], 0.0, 6.5, []),
         # one frame in time ends the run of delays
-        ([(150.0, 1.0), (50.0, 2.0), (200.0, 3.0)], 0.0,
+        ([(150.0, 1.0), (50.0, 2.0), (200.0, 3.0)], 0.0, 3.0,
          [Problem(WARN, 'processing takes 200 ms, allowed are 100')]),
         # delayed since 0.75, when the first delayed frame arrived
-        ([(250.0, 1.0), (250.0, 1.25), (250.0, 2.0)], 0.0,
+        ([(250.0, 1.0), (250.0, 1.25), (250.0, 2.0)], 0.0, 2.1,
          [Problem(ERROR, 'processing takes 250 ms, allowed are 100, for 1.2 s now')]),
         # a backend that hangs
-        ([(50.0, 1.0)], 1.5, [Problem(ERROR, 'no answer yet to an image taken 1.5 s ago')]),
+        ([(50.0, 1.0)], 1.5, 9.0, [Problem(ERROR, 'no answer yet to an image taken 1.5 s ago')]),
     ],
 )
-def test_delay_watch(frames, busy_for, expected):
+def test_delay_watch(frames, busy_for, now, expected):
     watch = DelayWatch()
     for processing_time_ms, answered_at in frames:
         watch.add(processing_time_ms, answered_at, LIMITS)
-    assert watch.problems(busy_for, LIMITS) == expected
+    assert watch.problems(busy_for, now, LIMITS) == expected
 
 
 def test_growth():

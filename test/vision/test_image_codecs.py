@@ -108,10 +108,32 @@ def test_yuv422(encoding, order, colour, y, u, v):
     np.testing.assert_allclose(image, np.broadcast_to(colour, (HEIGHT, WIDTH, 3)), atol=2)
 
 
+@pytest.mark.parametrize('extra', [0, 4])
+@pytest.mark.parametrize(('encoding', 'order'), [('nv12', 'uv'), ('nv21', 'vu')])
+def test_two_planes(encoding, order, extra):
+    # left half red, right half blue, by ITU-R BT.601 in limited range
+    half = WIDTH // 2
+    y = np.full((HEIGHT, WIDTH), 82, np.uint8)
+    y[:, half:] = 41
+    chroma = np.empty((HEIGHT // 2, half, 2), np.uint8)
+    for place, letter in enumerate(order):
+        chroma[:, :half // 2, place] = {'u': 90, 'v': 240}[letter]
+        chroma[:, half // 2:, place] = {'u': 240, 'v': 110}[letter]
+    rows = np.concatenate((y, chroma.reshape(HEIGHT // 2, WIDTH)))
+    rows = np.pad(rows, ((0, 0), (0, extra)), constant_values=77)
+    image = decode_image(rows.tobytes(), encoding, WIDTH, HEIGHT, rows.shape[1])
+    expected = np.zeros((HEIGHT, WIDTH, 3))
+    expected[:, :half, 2] = expected[:, half:, 0] = 255
+    np.testing.assert_allclose(image, expected, atol=2)
+
+
 @pytest.mark.parametrize(('encoding', 'width', 'height', 'step', 'size', 'message'), [
     ('bgr8', 0, 0, 0, 0, 'no pixels'),
     ('bgr8', 4, 0, 12, 0, 'no pixels'),
-    ('nv21', 4, 4, 4, 24, "'nv21' is not supported"),
+    ('nv24', 4, 4, 4, 48, "'nv24' is not supported"),
+    ('nv12', 5, 4, 5, 30, 'even width'),
+    ('nv21', 4, 5, 4, 30, 'even height'),
+    ('nv12', 4, 4, 4, 23, 'image of 6 rows of 4 bytes needs 24 bytes, but has 23'),
     ('', 4, 4, 12, 48, 'not supported'),
     ('bgr8', 4, 4, 11, 48, 'takes 12 bytes, but step is 11'),
     ('mono16', 4, 4, 4, 16, 'takes 8 bytes, but step is 4'),
@@ -126,7 +148,7 @@ def test_bad_images(encoding, width, height, step, size, message):
 
 def test_every_encoding_of_the_list_gives_a_bgr_image():
     for encoding in ENCODINGS:
-        image = decode_image(bytes(8 * 8 * 8), encoding, 8, 8, 8 * 8)
+        image = decode_image(bytes(8 * 8 * 12), encoding, 8, 8, 8 * 8)
         assert image.shape == (8, 8, 3)
         assert image.dtype == np.uint8
 

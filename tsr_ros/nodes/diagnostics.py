@@ -40,11 +40,15 @@ def make_status(name: str, hardware_id: str, problems: List[Problem],
     return status
 
 
+HOLD = 5.0  # seconds that a problem stays, so that /diagnostics does not miss it
+
+
 class DelayWatch:
     """
     Find out for how long every frame has been delayed.
 
-    Levels and keys follow Autoware's: one delay is a WARN, an unbroken run of them an ERROR.
+    Levels and keys follow Autoware's: one delay is a WARN, an unbroken run of them an ERROR. When
+    no more frames come, that is forgotten.
     """
 
     def __init__(self):
@@ -61,9 +65,9 @@ class DelayWatch:
         elif self._since is None:
             self._since = now - processing_time_ms / 1e3
 
-    def problems(self, busy_for: float, limits: Limits) -> List[Problem]:
+    def problems(self, busy_for: float, now: float, limits: Limits) -> List[Problem]:
         """
-        Return what is wrong.
+        Return what is wrong at `now` (seconds, steady clock).
 
         :param busy_for: seconds that the frame at hand has been worked on, 0 without one.
         """
@@ -71,7 +75,7 @@ class DelayWatch:
             return [Problem(ERROR, 'no answer yet to an image taken {:.1f} s ago'.format(
                 busy_for))]
         since = self._since  # another thread may add at any moment
-        if since is None:
+        if since is None or now - self._newest_at > HOLD:
             return []
         delay_ms = (self._newest_at - since) * 1e3
         text = 'processing takes {:.0f} ms, allowed are {:g}'.format(
@@ -144,12 +148,12 @@ def lost_problems(lost: int) -> List[Problem]:
 
 class RecentProblems:
     """
-    Remember the newest problem of each kind for a while, so that /diagnostics does not miss it.
+    Remember the newest problem of each kind for a while.
 
     :param hold: seconds that a problem stays.
     """
 
-    def __init__(self, hold: float = 5.0):
+    def __init__(self, hold: float = HOLD):
         self._hold = hold
         self._by_kind = {}
 

@@ -16,6 +16,7 @@ except ImportError:  # Humble
 
 MESSAGE_TYPES = {'raw': Image, 'compressed': CompressedImage}
 MAX_DISORDER_NS = 1000000000  # images of several best-effort publishers may come out of order
+MAX_AHEAD = 1.0  # seconds that a stamp may lie in the future; /clock comes in steps
 
 
 class ImageInput:
@@ -95,6 +96,10 @@ class ImageInput:
             now_ns = self._node.get_clock().now().nanoseconds
             if now_ns:  # simulated time is 0 until it begins
                 stamp_age = (now_ns - stamp_ns) / 1e9
+                if stamp_age < -MAX_AHEAD:
+                    self._on_problem(
+                        'clock', "the images' stamps are {:.1f} s ahead of this node's clock: "
+                        'let the two clocks agree, by NTP or PTP'.format(-stamp_age))
             if stamp_ns < self._newest_stamp_ns - MAX_DISORDER_NS:
                 self._on_problem('stamp', "the images' stamps jumped back by {:.1f} s".format(
                     (self._newest_stamp_ns - stamp_ns) / 1e9))

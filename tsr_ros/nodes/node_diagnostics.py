@@ -127,7 +127,8 @@ class NodeDiagnostics:
         return self._status('input', topic, problems, values)
 
     def _latency_status(self):
-        problems = self._delays.problems(self._loop.busy_for(time.monotonic()), self._limits())
+        now = time.monotonic()
+        problems = self._delays.problems(self._loop.busy_for(now), now, self._limits())
         return self._status('latency', '', problems, latency_values(self._window.summary()))
 
     def _status(self, part, hardware_id, problems, values, fine='ok'):

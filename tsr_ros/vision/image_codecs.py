@@ -27,13 +27,16 @@ _LAYOUTS = {
     'uyvy': (2, cv2.COLOR_YUV2BGR_UYVY),
     'yuyv': (2, cv2.COLOR_YUV2BGR_YUY2),
 }
+# a plane of Y, then rows of U and V at half the width and height, side by side
+_TWO_PLANES = {'nv12': cv2.COLOR_YUV2BGR_NV12, 'nv21': cv2.COLOR_YUV2BGR_NV21}
 _ALIASES = {
     '8UC1': 'mono8', '8UC3': 'bgr8', '8UC4': 'bgra8', '16UC1': 'mono16', '16UC3': 'bgr16',
     '16UC4': 'bgra16', 'yuv422': 'uyvy', 'yuv422_yuy2': 'yuyv',
 }
 _NAMES_16 = {name[:-1] + '16': name for name in _LAYOUTS if name.endswith('8')}
 
-ENCODINGS = tuple(sorted(set(_LAYOUTS) | set(_NAMES_16) | set(_ALIASES)))
+ENCODINGS = tuple(sorted(
+    set(_LAYOUTS) | set(_TWO_PLANES) | set(_NAMES_16) | set(_ALIASES)))
 
 
 def decode_image(data, encoding, width, height, step, is_bigendian=False):
@@ -46,26 +49,30 @@ def decode_image(data, encoding, width, height, step, is_bigendian=False):
     name = _ALIASES.get(encoding, encoding)
     wide = name in _NAMES_16
     name = _NAMES_16.get(name, name)
-    if name not in _LAYOUTS:
+    planes = name in _TWO_PLANES
+    if not planes and name not in _LAYOUTS:
         raise ImageError('encoding {!r} is not supported; supported are {}'.format(
             encoding, ', '.join(ENCODINGS)))
-    samples, conversion = _LAYOUTS[name]
+    samples, conversion = (1, _TWO_PLANES[name]) if planes else _LAYOUTS[name]
     row_bytes = width * samples * (2 if wide else 1)
     if width <= 0 or height <= 0:
         raise ImageError('image has no pixels: {} x {}'.format(width, height))
     if step < row_bytes:
         raise ImageError('a row of {} pixels in {} takes {} bytes, but step is {}'.format(
             width, encoding, row_bytes, step))
-    if samples == 2 and width % 2:
+    if (samples == 2 or planes) and width % 2:
         raise ImageError('{} needs an even width, not {}'.format(encoding, width))
+    if planes and height % 2:
+        raise ImageError('{} needs an even height, not {}'.format(encoding, height))
     if name.startswith('bayer') and (width < 4 or height < 4):
         raise ImageError('a Bayer image needs 4 x 4 pixels, not {} x {}'.format(width, height))
     data = np.frombuffer(data, np.uint8)
-    if data.size < step * height:
+    row_count = height * 3 // 2 if planes else height
+    if data.size < step * row_count:
         raise ImageError('image of {} rows of {} bytes needs {} bytes, but has {}'.format(
-            height, step, step * height, data.size))
+            row_count, step, step * row_count, data.size))
 
-    rows = data[:step * height].reshape(height, step)[:, :row_bytes]
+    rows = data[:step * row_count].reshape(row_count, step)[:, :row_bytes]
     if wide:
         rows = np.ascontiguousarray(rows[:, 0 if is_bigendian else 1::2])
     image = rows if samples == 1 else rows.reshape(height, width, samples)
