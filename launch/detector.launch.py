@@ -52,6 +52,10 @@ def arguments():
             'input_size', default_value='',
             description='Width x height for the network, such as 416x416.' + as_in_file),
         DeclareLaunchArgument(
+            'autostart', default_value='', choices=['', 'true', 'false'],
+            description='Configure and activate at start; if false, a lifecycle manager does.'
+                        + as_in_file),
+        DeclareLaunchArgument(
             'log_level', default_value='info',
             choices=['debug', 'info', 'warn', 'error', 'fatal'], description='Of the node.'),
         DeclareLaunchArgument(
@@ -63,9 +67,11 @@ def arguments():
 def start_detector(context):
     """Return the node, with only those parameters that were given."""
     given = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
-    use_sim_time = LaunchConfiguration('use_sim_time').perform(context) == 'true'
-    parameters = dict({name: value for name, value in given.items() if value},
-                      use_sim_time=use_sim_time)
+    parameters = {name: value for name, value in given.items() if value}
+    for name in 'use_sim_time', 'autostart':
+        value = LaunchConfiguration(name).perform(context)
+        if value:
+            parameters[name] = value == 'true'
     # a logger's name has the namespace in it, also one that an outer launch file pushed
     namespace = LaunchConfiguration('namespace').perform(context)
     if not namespace.startswith('/'):

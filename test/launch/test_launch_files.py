@@ -168,6 +168,17 @@ def test_what_comes_up_and_how_it_ends(tmp_path, domain_id, small_models, name, 
 
 
 @needs_launch_ros
+def test_it_waits_for_a_lifecycle_manager(tmp_path, domain_id, small_models):
+    with Launch(tmp_path, 'desktop.launch.py', domain_id, namespace='car', autostart='false',
+                models_dir=small_models, model='small') as launch, \
+            contextlib.closing(Client(domain_id, '/car')) as client:
+        client.wait_for_status('detector', OK, 'unconfigured')
+        assert client.state() == 'unconfigured'
+        assert client.get('autostart') is False
+        assert launch.press_ctrl_c() == 0
+
+
+@needs_launch_ros
 def test_what_the_node_fails_at_is_said(tmp_path, domain_id, small_models):
     with Launch(tmp_path, 'jetson.launch.py', domain_id, namespace='car', backend='abacus',
                 models_dir=small_models, model='small') as launch, \
