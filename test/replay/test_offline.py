@@ -1,6 +1,9 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import json
+import signal
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -127,6 +130,27 @@ def test_a_recording_that_fails_on_the_way_does_not_take_the_others_along(
         only, = json.loads((tmp_path / 'all.json').read_text())
         assert only['source']['name'] == 'drive'
         assert '<h1>drive: offline replay</h1>' in (tmp_path / 'out' / 'index.html').read_text()
+
+
+def test_what_is_finished_is_not_lost_when_it_is_interrupted(drive, small_models, tmp_path):
+    (tmp_path / 'long').mkdir()
+    picture = cv2.imencode('.png', square_image([]))[1].tobytes()
+    for number in range(3000):
+        (tmp_path / 'long' / f'{number:04d}.png').write_bytes(picture)
+    process = subprocess.Popen(
+        [sys.executable, '-u', '-c', 'from tsr_ros.cli import main; raise SystemExit(main())',
+         'bag', 'replay', str(drive),
+         str(tmp_path / 'long'), '--model', 'small', '--models-dir', str(small_models),
+         '--threads', '1', '--out', str(tmp_path / 'out')],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    first = next(line for line in process.stdout if 'drive, offline' in line)
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=60)
+    assert first
+    assert process.returncode == 130
+    assert 'interrupted; what is finished is reported' in errors
+    assert 'long' not in printed
+    assert '<h1>drive: offline replay</h1>' in (tmp_path / 'out' / 'index.html').read_text()
 
 
 def test_what_has_no_ground_truth_is_not_judged(tmp_path, small_models, capsys):

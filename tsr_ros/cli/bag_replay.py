@@ -15,7 +15,7 @@ from tsr_ros.replay.node_process import LiveError
 from tsr_ros.replay.offline import replay_offline
 from tsr_ros.replay.report import write_report
 from tsr_ros.replay.run import DetectorOptions, Run, to_json
-from tsr_ros.replay.score import score_run
+from tsr_ros.replay.score import RunScore, score_run
 from tsr_ros.replay.sources import Source, SourceError, open_source
 from tsr_ros.replay.tables import as_text, conditions_tables, run_tables
 from tsr_ros.report.files import write_json
@@ -35,7 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         'result each time: how right it is. Live: over ROS 2 topics, to the node in a process of '
         'its own, at the pace of the recording: how fast it is, and what is dropped. Where a '
         'recording has ground truth, both are judged by it. A recording that fails on the way is '
-        'named and left out, and the exit status is 1.')
+        'named and left out, and the exit status is 1. Ctrl-C ends it with a report of the '
+        'recordings that are finished.')
     parser.add_argument('bags', nargs='+', metavar='BAG',
                         help='rosbag2; a film, a folder of images or a YOLO set too')
     parser.add_argument('--mode', choices=('offline', 'live'), default='offline',
@@ -71,30 +72,30 @@ def run(args: argparse.Namespace) -> int:
     for folder in (args.out, args.json and args.json.parent):
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
-    played_sources, runs, scores = [], [], []
-    for source in sources:
-        try:
-            played = _play(source, options, args)
-        except (LiveError, SourceError) as error:
-            if len(sources) == 1:
-                raise
-            # the others are not lost for it
-            print(f'tsr bag replay: left out: {error}', file=sys.stderr)
-            continue
-        played_sources.append(source)
-        runs.append(played)
-        scores.append(score_run(played) if played.has_ground_truth else None)
-        print(f'\n{played.source}, {played.mode}')
-        for table in run_tables(played, scores[-1]):
-            print(f'\n{as_text(table)}')
-        if scores[-1] is None:
-            print('\nIt has no ground truth, so it is not said how right this is.')
-        for problem in played.problems:
-            print(f'\nNote: {problem}.')
-    if not runs:
+    finished = []  # (source, run, score or None) of each
+    interrupted = False
+    try:
+        for source in sources:
+            try:
+                played = _play(source, options, args)
+            except (LiveError, SourceError) as error:
+                if len(sources) == 1:
+                    raise
+                # the others are not lost for it
+                print(f'tsr bag replay: left out: {error}', file=sys.stderr)
+                continue
+            score = score_run(played) if played.has_ground_truth else None
+            finished.append((source, played, score))
+            _print(played, score)
+    except KeyboardInterrupt:
+        if not finished:
+            raise
+        interrupted = True
+        print('tsr bag replay: interrupted; what is finished is reported', file=sys.stderr)
+    if not finished:
         raise ReplayError('not one of the recordings could be replayed to its end')
-    scored = [(played, score) for played, score in zip(runs, scores, strict=True)
-              if score is not None]
+    played_sources, runs, scores = zip(*finished, strict=True)
+    scored = [(played, score) for _, played, score in finished if score is not None]
     if len(scored) > 1:
         for table in conditions_tables(*zip(*scored, strict=True)):
             print(f'\n{as_text(table)}')
@@ -105,7 +106,19 @@ def run(args: argparse.Namespace) -> int:
     page = write_report(args.out / 'index.html', runs, scores, played_sources,
                         f'{names}: {args.mode} replay')
     print(f'\nThe report: {page}')
+    if interrupted:
+        return 130
     return 0 if len(runs) == len(sources) else 1
+
+
+def _print(played: Run, score: RunScore | None) -> None:
+    print(f'\n{played.source}, {played.mode}')
+    for table in run_tables(played, score):
+        print(f'\n{as_text(table)}')
+    if score is None:
+        print('\nIt has no ground truth, so it is not said how right this is.')
+    for problem in played.problems:
+        print(f'\nNote: {problem}.')
 
 
 def _play(source: Source, options: DetectorOptions, args: argparse.Namespace) -> Run:
