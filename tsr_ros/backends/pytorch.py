@@ -57,7 +57,8 @@ class PyTorchBackend(Backend):
                 heads = self._run()
                 self._check_output_shapes([head.shape for head in heads])
                 if self._place.type == 'cuda':
-                    self._record()
+                    with torch.cuda.device(self._place):  # streams are made on the current one
+                        self._record()
         except RuntimeError as error:
             if isinstance(error, BackendError):
                 raise

@@ -1,21 +1,29 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import ctypes
 import importlib
 
 import numpy as np
 
 from .base import Backend, BackendError, BackendMissing, DeviceError, ModelFileError
 
+GPU_DELEGATE = 'libtensorflowlite_gpu_delegate.so'  # as TensorFlow's build calls it
+
 
 class TfliteBackend(Backend):
-    """LiteRT (TensorFlow Lite) with XNNPACK on the CPU."""
+    """
+    LiteRT (TensorFlow Lite) with XNNPACK on the CPU.
+
+    Device gpu is its GPU delegate, a library that no package brings; the path of a library, ending
+    in .so, is any other delegate.
+    """
 
     name = 'tflite'
     formats = ('tflite',)
     precisions = ('fp32', 'int8')
     install_hint = 'pip install ai-edge-litert'
 
-    _interpreter = None
+    _interpreter = _delegates = None
 
     @classmethod
     def version(cls):
@@ -23,12 +31,12 @@ class TfliteBackend(Backend):
         return _import()[1]
 
     def _load(self):
-        interpreter_class, _ = _import()
-        if self.device not in ('auto', 'cpu'):
-            raise DeviceError('LiteRT runs on the cpu here, not {!r}'.format(self.device))
+        module, _ = _import()
+        self._delegates = self._load_delegates(module)
         try:
-            interpreter = interpreter_class(
-                model_path=self.model_file.path, num_threads=self.threads)
+            interpreter = module.Interpreter(
+                model_path=self.model_file.path, num_threads=self.threads,
+                experimental_delegates=self._delegates)
             details = interpreter.get_input_details()
             if len(details) != 1 or details[0]['dtype'] != np.uint8:
                 raise ModelFileError('{} does not take one uint8 image (N, H, W, 3)'.format(
@@ -37,6 +45,9 @@ class TfliteBackend(Backend):
         except (ValueError, RuntimeError) as error:
             if isinstance(error, BackendError):
                 raise
+            if self._delegates:
+                raise DeviceError('LiteRT cannot give {} to {}: {}'.format(
+                    self.model_file.path, self.device, error))
             raise ModelFileError('LiteRT cannot load {}: {}'.format(self.model_file.path, error))
         self._input_index = details[0]['index']
         outputs = sorted(
@@ -50,6 +61,24 @@ class TfliteBackend(Backend):
             for shape, turned in zip(shapes, self._turned)])
         self._maps = [np.zeros(shape, np.float32) for shape in self.output_shapes]
         self._interpreter = interpreter
+
+    def _load_delegates(self, module):
+        """Return what the device needs, in a list, or None for the CPU."""
+        if self.device in ('auto', 'cpu'):
+            return None
+        if self.device != 'gpu' and not self.device.endswith('.so'):
+            raise DeviceError(
+                'LiteRT runs on cpu, gpu or a delegate given as the path of its .so, not '
+                '{!r}'.format(self.device))
+        library = GPU_DELEGATE if self.device == 'gpu' else self.device
+        try:
+            ctypes.CDLL(library)  # LiteRT's own attempt leaves an object that fails when deleted
+            return [module.load_delegate(library)]
+        except (OSError, ValueError, AttributeError) as error:
+            raise DeviceError(
+                'LiteRT cannot load the delegate {} ({}): build it from the sources of '
+                "TensorFlow Lite and put its folder into LD_LIBRARY_PATH, or take device "
+                'cpu'.format(library, error))
 
     def _allocate(self, interpreter, images):
         """Ask for buffers of our batch; the file's own width and height cannot be changed."""
@@ -81,18 +110,22 @@ class TfliteBackend(Backend):
         # there is no public way to ask
         operations = getattr(self._interpreter, '_get_ops_details', list)()
         parts = sum(operation['op_name'] == 'DELEGATE' for operation in operations)
-        return 'cpu', '{} parts of the graph run by XNNPACK'.format(parts) if parts else ''
+        by = 'delegates' if self._delegates else 'XNNPACK'
+        return ('cpu' if self.device == 'auto' else self.device,
+                '{} parts of the graph run by {}'.format(parts, by) if parts else '')
 
     def _close(self):
         self._interpreter = None
+        self._delegates = None  # which the interpreter needed to its end
 
 
 def _import():
-    """Return the interpreter's class and what to call it."""
+    """Return the module that has the interpreter, and what to call it."""
     for module, package in ('ai_edge_litert.interpreter', 'ai_edge_litert'), (
             'tensorflow.lite.python.interpreter', 'tensorflow'):
         try:
-            interpreter = importlib.import_module(module).Interpreter
+            interpreter = importlib.import_module(module)
+            interpreter.Interpreter  # noqa: B018 - an empty folder imports as well
             version = getattr(importlib.import_module(package), '__version__', '')
         except (ImportError, AttributeError):
             continue
