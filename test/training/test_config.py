@@ -62,6 +62,7 @@ def test_what_is_written_down_reads_the_same(tmp_path):
     (PLAIN, {'emphasis': {'b': 0}}, 'emphasis of b is a number above 0, not 0'),
     (PLAIN, {'emphasis': {'b': True}}, 'emphasis of b is a number above 0, not True'),
     (PLAIN, {'stages.0.drawn_lights': 0.1}, "drawn_lights draws a 'light', which is none"),
+    (PLAIN, {'stages.0.drawn_signs': 0.1}, 'drawn_signs needs sign_pictures, a folder'),
     (PLAIN, {'stages': []}, 'the last stage lasts until 1.0'),
     (PLAIN, {'stages': [1]}, 'a stage is keys and values'),
     (PLAIN, {'stages.1.until': 0.9}, 'the last stage lasts until 1.0'),

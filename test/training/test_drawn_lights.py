@@ -8,8 +8,6 @@ import pytest
 from tsr_ros.training.drawn_lights import (
     LAMPS,
     VISOR,
-    add_lights,
-    blend,
     box_faces,
     brightness,
     corners_of,
@@ -20,7 +18,6 @@ from tsr_ros.training.drawn_lights import (
     rotation,
     visor_faces,
 )
-from tsr_ros.training.geometry import Sample
 
 HALF_PI = np.pi / 2
 
@@ -126,7 +123,8 @@ def test_heads_stand_side_by_side():
 @pytest.mark.parametrize('height', [10.0, 37.5, 120.0])
 def test_boxes_are_where_the_lights_are(height):
     for seed in range(12):
-        drawing = draw_lights(np.random.default_rng(seed), height)
+        drawing = draw_lights(np.random.default_rng(seed), 3, height)
+        assert drawing.class_id == 3
         assert drawing.boxes[0, 3] == pytest.approx(height, rel=1e-4)
         rows, columns = np.nonzero(drawing.alpha > 0.5)
         low, high = (drawing.boxes[:, :2] + sign * drawing.boxes[:, 2:] / 2 for sign in (-1, 1))
@@ -136,60 +134,3 @@ def test_boxes_are_where_the_lights_are(height):
         for x, y, _, _ in drawing.boxes.astype(int):
             assert drawing.alpha[y, x] == 1
         assert not drawing.shine[drawing.alpha == 0].any()
-
-
-def sample_of(image):
-    return Sample(image, np.array([0]), np.array([[60, 60, 30, 30]], np.float32), np.ones(2, bool))
-
-
-def test_lights_are_added_where_nothing_is():
-    rng = np.random.default_rng(0)
-    empty = sample_of(np.full((160, 240, 3), 128, np.uint8))
-    result = add_lights(rng, empty, 1, 12)
-    assert len(result.boxes) > 4
-    assert result.class_id.tolist() == [0] + [1] * (len(result.boxes) - 1)
-    assert result.boxes.dtype == np.float32
-    assert (empty.image == 128).all()  # the source stays
-    assert (result.image[45:75, 45:75] == 128).all()  # and so does what was an object
-    low, high = (result.boxes[:, :2] + sign * result.boxes[:, 2:] / 2 for sign in (-1, 1))
-    assert low.min() >= 0
-    assert (high <= (240, 160)).all()
-    for x, y, w, h in result.boxes[1:]:
-        inside = result.image[int(y - h / 2):int(y + h / 2), int(x - w / 2):int(x + w / 2)]
-        assert (inside != 128).any()
-
-
-def test_an_image_that_is_too_small_stays():
-    tiny = sample_of(np.full((8, 8, 3), 128, np.uint8))
-    result = add_lights(np.random.default_rng(0), tiny, 1, 5)
-    assert (result.image == 128).all()
-    assert result.class_id.tolist() == [0]
-
-
-@pytest.mark.parametrize('seed', range(4))
-def test_a_light_is_darker_in_the_dark(seed):
-    drawing = draw_lights(np.random.default_rng(seed), 60.0)
-    drawing = drawing._replace(shine=np.zeros_like(drawing.shine))
-    means = []
-    for grey in (20, 200):
-        area_before = np.full(drawing.image.shape, grey, np.uint8)
-        mixed = blend(np.random.default_rng(0), area_before, drawing)
-        assert (area_before == grey).all()
-        means.append(mixed[drawing.alpha == 1].mean())
-    assert means[0] < means[1]
-
-
-def test_what_shines_lights_up_its_surroundings():
-    drawing = next(
-        drawing
-        for drawing in (draw_lights(np.random.default_rng(seed), 60.0) for seed in range(30))
-        if drawing.shine.any()
-    )
-    dark = drawing._replace(shine=np.zeros_like(drawing.shine))
-    night = np.full(drawing.image.shape, 10, np.uint8)
-    with_light = blend(np.random.default_rng(0), night, drawing).astype(int)
-    without = blend(np.random.default_rng(0), night, dark).astype(int)
-    difference = with_light - without
-    assert difference.min() >= 0
-    assert difference[drawing.shine.max(2) > 100].mean() > 50
-    assert difference[drawing.alpha == 0].any()

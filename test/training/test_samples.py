@@ -7,6 +7,7 @@ import torch
 from tsr_ros.evaluation.dataset import LabelledImage
 from tsr_ros.training.config import Stage
 from tsr_ros.training.copy_paste import Patch, cut_patches, fade, paste
+from tsr_ros.training.drawn_signs import SignPicture
 from tsr_ros.training.geometry import Sample
 from tsr_ros.training.samples import EpochBatches, Samples, class_frequencies, collate, mix
 
@@ -146,13 +147,15 @@ def test_an_emphasised_class_is_pasted_oftener():
 
 
 @pytest.mark.parametrize('view', ['mosaic', 'whole', 'crop'])
-def test_lights_are_drawn_as_often_as_asked(view):
+@pytest.mark.parametrize('kind', ['drawn_lights', 'drawn_signs'])
+def test_objects_are_drawn_as_often_as_asked(view, kind):
     items, images = make_items(2, 2)
-    stage = Stage(1.0, view=view, size=320, batch=2, drawn_lights=0.5, weather=0)
-    samples = Samples(items, images, stage, 320, 3, 0, light_class=2)
+    stage = Stage(1.0, view=view, size=320, batch=2, weather=0, **{kind: 0.5})
+    plate = SignPicture(np.full((64, 64, 4), 255, np.uint8), 2)
+    samples = Samples(items, images, stage, 320, 3, 0, light_class=2, sign_pictures=[plate])
     drawn = [int((samples[0, place, 0][1][:, 0] == 2).sum()) for place in range(100)]
-    # none fits in a few of them
-    assert 30 < np.count_nonzero(drawn) < 65
+    # none finds a place in some of them
+    assert 25 < np.count_nonzero(drawn) < 65
 
 
 @pytest.mark.parametrize(('ranks', 'batch'), [(1, 4), (2, 2), (3, 1)])

@@ -13,6 +13,7 @@ from typing import Any
 from tsr_ros.replay.bag import BagError
 from tsr_ros.replay.render.blender_process import BlenderError, BlenderMissingError
 from tsr_ros.replay.render.canvas import FontMissingError
+from tsr_ros.replay.render.cutouts import write_cutouts
 from tsr_ros.replay.render.images import render_images
 from tsr_ros.replay.render.recording import record_drive
 from tsr_ros.replay.render.scene import TIMES_OF_DAY, WEATHERS, SceneError, read_scene
@@ -31,11 +32,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.description = (
         'Render the drive that a scene file describes and record it with its ground truth, or, '
-        'with --images, single labelled images of random scenes for training. Finished frames '
-        'are kept: after a break, the same command goes on.')
+        'with --images, single labelled images of random scenes for training, or, with --signs '
+        'and without Blender, the signs alone. Finished frames are kept: after a break, the same '
+        'command goes on.')
     parser.add_argument('scene', nargs='?', metavar='SCENE.yaml', help='description of a drive')
     parser.add_argument('--images', nargs=2, metavar=('N', 'DIR'),
                         help='write N images in YOLO layout to DIR')
+    parser.add_argument('--signs', nargs=2, metavar=('N', 'DIR'),
+                        help='write each sign, more and more worn, N times as a picture with '
+                        'opacity to DIR/<label>')
     parser.add_argument('--out', metavar='BAG', help='recording to make (default: the scene\'s '
                         'name in this folder)')
     parser.add_argument('--overwrite', action='store_true', help='replace a recording')
@@ -58,14 +63,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Render a drive or images."""
-    if (args.scene is None) == (args.images is None):
-        raise SceneError('name either a scene file or --images N DIR')
+    if sum(asked is not None for asked in (args.scene, args.images, args.signs)) != 1:
+        raise SceneError('name either a scene file or --images N DIR or --signs N DIR')
     changes = {setting: getattr(args, argument) for argument, setting in _SETTINGS.items()
                if getattr(args, argument) is not None}
     progress = sys.stderr.isatty()
     try:
         if args.images is not None:
             _render_images(args, changes, progress)
+        elif args.signs is not None:
+            _draw_signs(args, changes)
         else:
             scene = read_scene(args.scene, changes)
             if args.name is None and (args.weather or args.time_of_day):
@@ -84,12 +91,22 @@ def _render_images(args: argparse.Namespace, changes: dict[str, Any], progress: 
     if not changes.keys() <= known:
         raise SceneError('with --images, light, weather and content are drawn by chance: only '
                          '--seed, --resolution and --samples can be set')
-    number, folder = args.images
-    if not number.isdecimal() or int(number) < 1:
-        raise SceneError(f'--images {number}: expected a whole number above 0')
-    render_images(folder, int(number), args.work, threads=args.threads, progress=progress,
-                  **changes)
+    number, folder = _count('--images', args.images[0]), args.images[1]
+    render_images(folder, number, args.work, threads=args.threads, progress=progress, **changes)
     print(f'{folder}: {number} images')
+
+
+def _draw_signs(args: argparse.Namespace, changes: dict[str, Any]) -> None:
+    if not changes.keys() <= {'seed'}:
+        raise SceneError('with --signs, only --seed can be set')
+    number, folder = _count('--signs', args.signs[0]), args.signs[1]
+    print(f'{folder}: {write_cutouts(folder, number, **changes)} pictures')
+
+
+def _count(option: str, text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise SceneError(f'{option} {text}: expected a whole number above 0')
+    return int(text)
 
 
 def _resolution(text: str) -> list[int]:

@@ -29,6 +29,7 @@ class Stage:
     scale: tuple[float, float] = (0.5, 1.5)
     paste: float = 0.0  # probability that signs are pasted in
     drawn_lights: float = 0.0  # probability that traffic lights are drawn in
+    drawn_signs: float = 0.0  # probability that pictures of signs are put in
     mixup: float = 0.0  # probability that another image shines through
     weather: float = 1.0  # factor on the probabilities of weather, light, lens and sensor
 
@@ -55,6 +56,7 @@ class TrainingConfig:
     extra_data: tuple[Path, ...] = ()  # for training only, whole
     epochs: int = 100
     time_limit_min: float | None = None  # ends the schedule early, its decay complete
+    sign_pictures: Path | None = None  # folder of <label>/*.png for drawn_signs
     emphasis: dict[str, float] | None = None  # how much oftener a label's images come
     input_size: int = 640  # of the deployed network, and of validation
     stages: tuple[Stage, ...] = (Stage(until=1.0),)
@@ -97,6 +99,8 @@ class TrainingConfig:
                 raise DataError(f'emphasis of {label} is a number above 0, not {factor!r}')
         if any(stage.drawn_lights for stage in self.stages) and LIGHT not in self.labels:
             raise DataError(f'drawn_lights draws a {LIGHT!r}, which is none of the labels')
+        if any(stage.drawn_signs for stage in self.stages) and self.sign_pictures is None:
+            raise DataError('drawn_signs needs sign_pictures, a folder of <label>/*.png')
         if not self.stages or self.stages[-1].until != 1.0:
             raise DataError('the last stage lasts until 1.0, the end of the run')
 
@@ -136,8 +140,9 @@ def config_from(values: dict[str, Any]) -> TrainingConfig:
         if key in values:
             paths = values[key] if isinstance(values[key], list | tuple) else [values[key]]
             values[key] = tuple(Path(path) for path in paths)
-    if values.get('weights') is not None:
-        values['weights'] = Path(values['weights'])
+    for key in ('weights', 'sign_pictures'):
+        if values.get(key) is not None:
+            values[key] = Path(values[key])
     if not isinstance(values['labels'], list):
         raise DataError(f'labels is a list of names, not {values["labels"]!r}')
     values['labels'] = tuple(values['labels'])
@@ -158,7 +163,7 @@ def plain_values(config: TrainingConfig) -> dict[str, Any]:
     for name, value in dataclasses.asdict(config).items():
         if name in ('data', 'extra_data'):
             value = [os.path.abspath(path) for path in value]
-        elif name == 'weights' and value is not None:
+        elif name in ('weights', 'sign_pictures') and value is not None:
             value = os.path.abspath(value)
         elif name == 'stages':
             value = [{**stage, 'scale': list(stage['scale'])} for stage in value]

@@ -13,6 +13,7 @@ from tsr_ros.evaluation.dataset import (
     read_dataset,
 )
 from tsr_ros.training.config import LIGHT, Stage, TrainingConfig
+from tsr_ros.training.drawn_signs import read_sign_pictures
 from tsr_ros.training.images import Images
 from tsr_ros.training.interruption import ignore_interrupt
 from tsr_ros.training.ranks import Ranks
@@ -50,6 +51,9 @@ class TrainingData:
                 f'{len(self.items)} images do not fill a batch of {largest} for each of '
                 f'{ranks.count} processes'
             )
+        self.sign_pictures = []
+        if config.sign_pictures is not None:
+            self.sign_pictures = read_sign_pictures(config.sign_pictures, config.labels)
         show, room = ranks.is_first, config.image_memory_gb
         self.images = Images([item.path for item in self.items], room, show)
         self.val_images = Images([item.path for item in self.val_items], room / 4, show)
@@ -67,6 +71,7 @@ class TrainingData:
             config.seed,
             [emphasis.get(label, 1.0) for label in config.labels],
             config.labels.index(LIGHT) if LIGHT in config.labels else None,
+            self.sign_pictures,
         )
 
     def batches(self, samples: Samples) -> EpochBatches:

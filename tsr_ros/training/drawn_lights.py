@@ -15,9 +15,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from tsr_ros.training.geometry import Sample
+from tsr_ros.training.drawings import Drawing
 
-HEIGHTS = (10.0, 120.0)  # pixels of a head in the image
+HEIGHTS = (10.0, 120.0)  # pixels of a head
 HEAD_COUNTS = {1: 0.6, 2: 0.28, 3: 0.12}  # on one post, with their probabilities
 LAMP_COUNTS = {2: 0.2, 3: 0.75, 4: 0.05}
 RED, AMBER, GREEN = (40, 40, 255), (30, 160, 255), (170, 255, 60)
@@ -47,15 +47,6 @@ class Face(NamedTuple):
 
 
 Head = list[Face]
-
-
-class Drawing(NamedTuple):
-    """Lights on their post, cut out."""
-
-    image: np.ndarray  # (H, W, 3) float32 BGR of what reflects light
-    shine: np.ndarray  # (H, W, 3) float32 BGR of what shines
-    alpha: np.ndarray  # (H, W) float32 opacity
-    boxes: np.ndarray  # (K, 4) float32 of the heads, centre form
 
 
 def pick(rng: np.random.Generator, shares: dict[int, float]) -> int:
@@ -181,8 +172,11 @@ def brightness(points: np.ndarray, sun: np.ndarray) -> float:
     return 0.5 - 0.15 * float(normal[1]) + 0.5 * max(float(normal @ sun), 0.0)
 
 
-def draw_lights(rng: np.random.Generator, height_px: float) -> Drawing:
-    """Return one to three heads on a post, the first `height_px` high."""
+def draw_lights(
+    rng: np.random.Generator, class_id: int, height_px: float | None = None
+) -> Drawing:
+    """Return one to three heads on a post, the first `height_px` high, by default any height."""
+    height_px = height_px or float(np.exp(rng.uniform(*np.log(HEIGHTS))))
     heads, sun = make_heads(rng), make_sun(rng)
     corners = [corners_of(head) for head in heads]
     low = np.min([near for near, _ in corners], axis=0)
@@ -217,46 +211,4 @@ def draw_lights(rng: np.random.Generator, height_px: float) -> Drawing:
         for layer in (image, shine, alpha)
     )
     boxes = [(*(near + far) / 2 - low + margin, *(far - near)) for near, far in corners]
-    return Drawing(*layers, np.array(boxes, np.float32) * np.float32(scale))
-
-
-def blend(rng: np.random.Generator, area: np.ndarray, drawing: Drawing) -> np.ndarray:
-    """Return an image's part (H, W, 3) with a drawing in it, about as bright as the part is."""
-    bright = float(area.mean()) / 255
-    gain = min(0.3 + 1.3 * bright, 1.3) * np.exp(rng.uniform(-0.4, 0.4))
-    haze = rng.uniform(0, 0.35) if rng.random() < 0.5 else 0.0
-    body = drawing.image * (gain * (1 - haze)) + area.mean((0, 1)) * haze
-    sigma = rng.uniform(0.3, 1.1)
-    alpha = cv2.GaussianBlur(drawing.alpha, (0, 0), sigma)[..., None]
-    body = cv2.GaussianBlur(body * drawing.alpha[..., None], (0, 0), sigma)
-    shine = cv2.GaussianBlur(drawing.shine, (0, 0), sigma)
-    spread = max(float(drawing.boxes[0, 2]) * rng.uniform(0.1, 0.5), 0.5)
-    glow = cv2.GaussianBlur(drawing.shine, (0, 0), spread)
-    strength = rng.uniform(0, 1.2) * (1.2 - bright)  # the eye of a camera is wide open at night
-    light = shine * rng.uniform(0.7, 1.1) + glow * strength
-    return np.clip(area * (1 - alpha) + body + light, 0, 255).astype(np.uint8)
-
-
-def add_lights(rng: np.random.Generator, sample: Sample, class_id: int, count: int) -> Sample:
-    """Return the sample with up to `count` posts of lights drawn where no object was."""
-    image = sample.image.copy()
-    height, width = image.shape[:2]
-    ids, boxes = list(sample.class_id), list(sample.boxes)
-    for _ in range(count):
-        drawing = draw_lights(rng, float(np.exp(rng.uniform(*np.log(HEIGHTS)))))
-        h, w = drawing.alpha.shape
-        if h >= height or w >= width:
-            continue
-        left, top = int(rng.integers(0, width - w)), int(rng.integers(0, height - h))
-        place = np.array([left + w / 2, top + h / 2, w, h])
-        if any((np.abs(place[:2] - b[:2]) < (place[2:] + b[2:]) / 2).all() for b in boxes):
-            continue
-        area = image[top : top + h, left : left + w]
-        area[:] = blend(rng, area, drawing)
-        ids += [class_id] * len(drawing.boxes)
-        boxes += list(drawing.boxes + np.array([left, top, 0, 0], np.float32))
-    return sample._replace(
-        image=image,
-        class_id=np.array(ids, int),
-        boxes=np.array(boxes, np.float32).reshape(-1, 4),
-    )
+    return Drawing(*layers, np.array(boxes, np.float32) * np.float32(scale), class_id)

@@ -16,7 +16,9 @@ from tsr_ros.evaluation.dataset import LabelledImage
 from tsr_ros.training.conditions import vary
 from tsr_ros.training.config import Stage
 from tsr_ros.training.copy_paste import cut_patches, paste
-from tsr_ros.training.drawn_lights import add_lights
+from tsr_ros.training.drawings import Drawing, put_in
+from tsr_ros.training.drawn_lights import draw_lights
+from tsr_ros.training.drawn_signs import SignPicture, draw_sign
 from tsr_ros.training.geometry import (
     Sample,
     ViewRange,
@@ -28,7 +30,7 @@ from tsr_ros.training.geometry import (
 
 FOCUS_SHARE = 0.85  # of crops that are taken around an object
 MOST_PASTED = 3
-MOST_DRAWN = 2  # posts of lights
+MOST_DRAWN = 2  # posts
 MIXUP_BETA = (8.0, 8.0)  # shares near a half: both images' objects stay visible
 
 
@@ -67,7 +69,7 @@ class Samples(Dataset):
 
     Images with rare classes come oftener: by the square root of how rare a class is, times its
     `emphasis` (C,), the largest of an image's classes. So do the objects crops are taken around.
-    `light_class` is that of lights that are drawn.
+    `light_class` is that of lights that are drawn, `sign_pictures` what signs are drawn from.
     """
 
     def __init__(
@@ -80,10 +82,11 @@ class Samples(Dataset):
         seed: int,
         emphasis: Sequence[float] | None = None,
         light_class: int | None = None,
+        sign_pictures: Sequence[SignPicture] = (),
     ) -> None:
         self.items, self.images, self.stage = items, images, stage
         self.deployed_size, self.num_classes, self.seed = deployed_size, num_classes, seed
-        self.light_class = light_class
+        self.light_class, self.sign_pictures = light_class, sign_pictures
         self.epoch = 0
         self.limits = ViewRange(scale=stage.scale)
         frequency = class_frequencies(items, num_classes)
@@ -143,8 +146,15 @@ class Samples(Dataset):
             sample = paste(rng, sample, self.patches, self.patch_weights, count)
         if stage.drawn_lights and rng.random() < stage.drawn_lights:
             count = int(rng.integers(1, MOST_DRAWN + 1))
-            sample = add_lights(rng, sample, self.light_class, count)
+            sample = put_in(rng, sample, lambda: draw_lights(rng, self.light_class), count)
+        if stage.drawn_signs and rng.random() < stage.drawn_signs:
+            count = int(rng.integers(1, MOST_DRAWN + 1))
+            sample = put_in(rng, sample, lambda: self.draw_sign(rng), count)
         return sample
+
+    def draw_sign(self, rng: np.random.Generator) -> Drawing:
+        """Return one of the pictures of signs as it may be seen."""
+        return draw_sign(rng, self.sign_pictures[rng.integers(len(self.sign_pictures))])
 
     def view(self, rng: np.random.Generator, index: int) -> Sample:
         """Return one image's view: whole or a crop."""

@@ -15,6 +15,7 @@ import pytest
 
 from tsr_ros.cli import main
 from tsr_ros.evaluation.dataset import read_dataset
+from tsr_ros.evaluation.ground_truth import LABELS
 from tsr_ros.replay.bag import BagReader
 from tsr_ros.replay.render import blender_process
 from tsr_ros.replay.render.blender_process import (
@@ -27,6 +28,7 @@ from tsr_ros.replay.render.drive import render_drive
 from tsr_ros.replay.render.images import render_images
 from tsr_ros.replay.render.recording import record_drive
 from tsr_ros.replay.render.scene import parse_scene
+from tsr_ros.training.drawn_signs import read_sign_pictures
 
 STAND_IN = [sys.executable, str(Path(__file__).with_name('stand_in.py'))]
 SCENE = parse_scene({
@@ -257,9 +259,19 @@ def test_image_command(blender, capsys):
     assert len(list(Path('set/images').iterdir())) == len(list(Path('set/labels').iterdir())) == 2
 
 
+def test_sign_command(blender, capsys):
+    assert main(['bag', 'render', '--signs', '2', 'signs']) == 0
+    assert 'signs: 54 pictures' in capsys.readouterr().out
+    pictures = read_sign_pictures(Path('signs'), LABELS)
+    assert np.bincount([picture.class_id for picture in pictures]).tolist() == [18, 10, 14, 12]
+
+
 @pytest.mark.parametrize(('arguments', 'message'), [
     ([], 'name either a scene file or --images'),
     (['road.yaml', '--images', '2', 'set'], 'name either a scene file or --images'),
+    (['--images', '2', 'set', '--signs', '2', 'set'], 'name either a scene file or --images'),
+    (['--signs', '0', 'set'], '--signs 0: expected a whole number'),
+    (['--signs', '2', 'set', '--resolution', '64x64'], 'with --signs, only --seed'),
     (['--images', 'two', 'set'], '--images two: expected a whole number'),
     (['--images', '0', 'set'], '--images 0: expected a whole number'),
     (['--images', '2', 'set', '--weather', 'rain'], 'only --seed, --resolution and --samples'),

@@ -8,6 +8,7 @@ import pytest
 from tsr_ros.evaluation.ground_truth import LABELS
 from tsr_ros.replay.render.canvas import BLUE, RED, WHITE, Canvas
 from tsr_ros.replay.render.catalogue import FACES, LIGHT, faces_of_class
+from tsr_ros.replay.render.cutouts import cutout
 from tsr_ros.replay.render.faces import draw_face
 from tsr_ros.replay.render.plates import object_vertices, plate_outline
 from tsr_ros.replay.render.textures import write_textures
@@ -120,3 +121,22 @@ def test_textures_of_a_plan(tmp_path):
                         'advertisement 1': str(tmp_path / 'advertisement_1.png')}
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         'advertisement_1.png', 'sign_3.png']
+
+
+@pytest.mark.parametrize(('name', 'covered'), [
+    ('no_entry', math.pi / 4),
+    ('stop', 2 * math.sqrt(2) - 2),  # an octagon in its square
+    ('parking', 1.0),
+    ('bend_left', 0.5),
+])
+def test_a_cutout_ends_with_the_plate(name, covered):
+    picture = cutout(name, wear=0.0, seed=1)
+    opacity = picture[..., 3] / 255
+    assert opacity.mean() == pytest.approx(covered, abs=0.015)
+    assert (opacity[128, 126:130] == 1).all()
+    face = np.asarray(draw_face(name, 256))
+    assert np.array_equal(picture[..., 2::-1], face)  # BGR, whole
+    worn_one, again, other = (cutout(name, 0.8, seed) for seed in (1, 1, 2))
+    assert np.array_equal(worn_one, again)
+    assert not np.array_equal(worn_one, other)
+    assert np.array_equal(worn_one[..., 3], picture[..., 3])
