@@ -12,6 +12,7 @@ the stream that it was started on is waited for, out of and into the addresses t
 
 import enum
 import hashlib
+import importlib
 import json
 import types
 from pathlib import Path
@@ -36,14 +37,18 @@ def make_tensorrt(version, gpu, name='tensorrt'):
     """
     Return a module like TensorRT of a version, on a CudaStandin.
 
+    Version 'rtx' has the names of the TensorRT-RTX that is installed.
+
     `module.builds` has the flags of each engine that was built, `module.built_on` the GPUs that
     had been made current by then; `module.fail` is a set of 'build',
     'context' and 'execute', which then fail as the real ones do.
     """
-    api = _API[version]
+    api = _names_of_rtx() if version == 'rtx' else _API[version]
     trt = types.ModuleType(name)
     trt.__version__ = version
     trt.builds, trt.built_on, trt.fail = [], [], set()
+    trt.compiled = 0  # how often kernels were compiled, by RTX, whose engines fit any GPU
+    trt.fits = 'any' if version == 'rtx' else gpu.name
     for enum_name in _ENUMS:
         if enum_name in api:
             setattr(trt, enum_name, enum.IntEnum(enum_name, sorted(api[enum_name]), start=0))
@@ -51,11 +56,22 @@ def make_tensorrt(version, gpu, name='tensorrt'):
     if 'IProgressMonitor' in api:
         trt.IProgressMonitor = _ProgressMonitor
     for cls in (_Builder, _NetworkDefinition, _BuilderConfig, _TimingCache, _OnnxParser,
-                _ParserError, _Runtime, _CudaEngine, _ExecutionContext):
+                _ParserError, _Runtime, _CudaEngine, _ExecutionContext, _RuntimeConfig,
+                _RuntimeCache):
         known = api.get(cls.real_name, set())
         members = {'_trt': trt, '_gpu': gpu, '_known': known}
         setattr(trt, cls.real_name, type(cls.real_name, (cls,), members))
     return trt
+
+
+def _names_of_rtx():
+    real = importlib.import_module('tensorrt_rtx')
+    names = {name: set(dir(getattr(real, name))) for name in _API['11.1.0'] if hasattr(real, name)}
+    names.update((name, set(getattr(real, name).__members__))
+                 for name in _ENUMS if hasattr(real, name))
+    names.update((name, set(dir(getattr(real, name))))
+                 for name in ('IRuntimeConfig', 'IRuntimeCache'))
+    return names
 
 
 class _ILogger:
@@ -137,7 +153,7 @@ class _Builder(_Enforced):
         self._trt.built_on += self._gpu.used  # all one, if it is right
         if config._timing_cache is not None:
             config._timing_cache._data += b'timing'
-        header = {'version': self._trt.__version__, 'gpu': self._gpu.name, 'flags': sorted(flags)}
+        header = {'version': self._trt.__version__, 'gpu': self._trt.fits, 'flags': sorted(flags)}
         return _HostMemory(json.dumps(header).encode() + b'\n' + network._onnx.SerializeToString())
 
 
@@ -282,7 +298,7 @@ class _Runtime(_Enforced):
         except ValueError:
             self._logger.log(_ILogger.ERROR, 'magicTag does not match')
             return None
-        if (header['version'], header['gpu']) != (self._trt.__version__, self._gpu.name):
+        if (header['version'], header['gpu']) != (self._trt.__version__, self._trt.fits):
             self._logger.log(_ILogger.ERROR, 'the engine is for another version or GPU')
             return None
         engine = self._trt.ICudaEngine()
@@ -309,12 +325,17 @@ def _with_shapes(engine):
 class _CudaEngine(_Enforced):
     real_name = 'ICudaEngine'
 
-    def create_execution_context(self):
+    def create_execution_context(self, runtime_config=None):
         if 'context' in self._trt.fail:
             return None
+        assert runtime_config is None or 'create_runtime_config' in self._known
         context = self._trt.IExecutionContext()
         context._engine, context._addresses = self, {}
+        context._cache = runtime_config._cache if runtime_config else None
         return context
+
+    def create_runtime_config(self):
+        return self._trt.IRuntimeConfig()
 
     # named tensors
     @property
@@ -355,8 +376,36 @@ class _CudaEngine(_Enforced):
         return self._trt.DataType[self._tensors[index][2]]
 
 
+class _RuntimeConfig(_Enforced):
+    real_name = 'IRuntimeConfig'
+    _cache = None
+
+    def create_runtime_cache(self):
+        return self._trt.IRuntimeCache()
+
+    def set_runtime_cache(self, cache=None):
+        self._cache = cache
+        return True
+
+
+class _RuntimeCache(_Enforced):
+    real_name = 'IRuntimeCache'
+
+    def __init__(self):
+        self._kernels = b''
+
+    def deserialize(self, blob):
+        fits = bytes(blob) == b'kernels for ' + self._gpu.name.encode()
+        self._kernels = bytes(blob) if fits else self._kernels
+        return fits
+
+    def serialize(self):
+        return _HostMemory(self._kernels)
+
+
 class _ExecutionContext(_Enforced):
     real_name = 'IExecutionContext'
+    _cache = None
 
     def set_tensor_address(self, name, memory):
         assert type(memory) is int
@@ -376,6 +425,9 @@ class _ExecutionContext(_Enforced):
         if 'execute' in self._trt.fail or len(addresses) != len(self._engine._tensors):
             return False
         addresses = dict(addresses)
+        if self._cache is not None and not self._cache._kernels:
+            self._trt.compiled += 1
+            self._cache._kernels = b'kernels for ' + self._gpu.name.encode()
         self._gpu.enqueue(stream_handle, lambda: self._calculate(addresses))
         return True
 

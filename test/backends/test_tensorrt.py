@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 import threading
+from pathlib import Path
 
 import cuda_standin
 import numpy as np
@@ -39,15 +40,16 @@ class Machine:
 
     def set_up(self, version=VERSIONS[-1], library='cuda-python', **gpu):
         self.gpu = CudaStandin(**gpu)
-        self.trt = make_tensorrt(version, self.gpu)
+        self.name = 'tensorrt_rtx' if version == 'rtx' else 'tensorrt'
+        self.trt = make_tensorrt(version, self.gpu, self.name)
         cuda_standin.install(library, self.gpu, self._monkeypatch)
-        self._monkeypatch.setitem(sys.modules, 'tensorrt', self.trt)
+        self._monkeypatch.setitem(sys.modules, self.name, self.trt)
         self._monkeypatch.setattr(
             tensorrt, 'find_gpu', lambda index=0: self.gpu.gpu._replace(index=index))
         return self
 
     def backend(self, models, name='small', **options):
-        backend = create_backend('tensorrt', name, models_dir=models, **options)
+        backend = create_backend(self.name, name, models_dir=models, **options)
         backend.cache = self.cache
         return backend
 
@@ -285,6 +287,34 @@ def test_timings_are_kept_for_the_next_build(machine, random_models, small_model
     machine.cache.write('timing.cache', key, b'those of another version')
     machine.maps(small_models, images, 'small')
     assert machine.cache.read('timing.cache', key)[0] == b'timing'
+
+
+@pytest.mark.parametrize('library', LIBRARIES)
+def test_kernels_that_rtx_compiles_are_kept_for_the_next_start(machine, random_models, images,
+                                                               expected, library):
+    details = []
+    for gpu in 'one', 'one', 'other', 'one':
+        machine.set_up('rtx', library, name=gpu)
+        with machine.backend(random_models, 'random') as backend:
+            backend.load()
+            found = backend.infer(images)
+            assert max(float(np.abs(a - b).max()) for a, b in zip(expected, found)) < 1e-6
+            assert len(machine.trt.builds) == (not details)  # one engine for all
+            details.append((backend.describe().detail.rpartition(', ')[2], machine.trt.compiled))
+    cold, warm = ('kernels compiled just now', 1), ('kernels from the cache', 0)
+    assert details == [cold, warm, cold, warm]
+
+
+def test_kernels_that_do_not_fit_are_compiled_again(machine, random_models, images, expected):
+    machine.set_up('rtx')
+    machine.maps(random_models, images)
+    kept, = Path(machine.cache.folder).glob('*.kernels')
+    key = json.loads(kept.with_name(kept.name + '.json').read_text())['key']
+    machine.cache.write('random.kernels', key, b'of another driver')
+    machine.set_up('rtx')
+    assert machine.maps(random_models, images)[0] == pytest.approx(expected[0], abs=1e-6)
+    assert machine.trt.compiled == 1
+    assert machine.cache.read('random.kernels', key)[0] == b'kernels for Stand-in'
 
 
 def test_without_a_cache_folder_it_runs_and_says_so(machine, random_models, images, tmp_path):

@@ -20,7 +20,7 @@ from .tensorrt_builder import (
     make_logger,
 )
 from .tensorrt_onnx import read_for_tensorrt
-from .tensorrt_runners import make_runner
+from .tensorrt_runners import KernelCache, make_runner
 
 # before this, the CPU reads memory that it shares with the GPU past its caches, slowly:
 # https://docs.nvidia.com/cuda/cuda-for-tegra-appnote/
@@ -99,17 +99,28 @@ class TensorRtBackend(Backend):
                 engine = runtime.deserialize_cuda_engine(self._engine(trt, logger, gpu, source))
             if engine is None:
                 raise DeviceError('TensorRT cannot load the engine: {}'.format(logger.newest()))
-            self._runner = make_runner(trt, engine, memory)
+            key = dict(source.key, gpu=gpu.name)  # also where one engine fits several GPUs
+            name = self.model_file.name + '.kernels'
+            kernels = None
+            if KernelCache.serves(engine):
+                kernels = KernelCache(engine, self._cache().read(name, key)[0] or b'')
+            self._runner = make_runner(trt, engine, memory, kernels)
         outputs = self._runner.outputs
         outputs.sort(key=lambda head: -head.shape[-1])
         self._check_output_shapes([head.shape for head in outputs])
         slow = gpu.integrated and gpu.compute_capability < _CACHED_SHARED_MEMORY
         self._maps = [np.empty_like(head) for head in outputs] if slow else outputs
         graph = self._runner.use_cuda_graph()
+        if kernels is not None and not kernels.is_warm:
+            self._runner.run()  # compiles them, where no graph was recorded
+            with contextlib.suppress(OSError):  # they only make the next start faster
+                self._cache().write(name, key, kernels.content())
         self._gpu = gpu
         self._detail = ', '.join(
             [gpu.name, self._origin, memory.name] + ['zero copy'] * gpu.integrated
-            + ['CUDA graph'] * graph)
+            + ['CUDA graph'] * graph
+            + ([] if kernels is None else
+               ['kernels ' + ('from the cache' if kernels.is_warm else 'compiled just now')]))
 
     def _gpu_index(self):
         name, _, number = self.device.partition(':')

@@ -20,10 +20,42 @@ class _Tensor(NamedTuple):
     dtype: Any
 
 
-def make_runner(trt, engine, memory):
-    """Return the runner that this version of TensorRT has the functions for."""
+class KernelCache:
+    """
+    What TensorRT-RTX compiles for the GPU at hand when an engine first runs.
+
+    :param kept: `content()` of an earlier one, or b''; RTX leaves it where it does not fit.
+    """
+
+    def __init__(self, engine, kept):
+        self._configuration = engine.create_runtime_config()
+        self._cache = self._configuration.create_runtime_cache()
+        self.is_warm = bool(kept) and self._cache.deserialize(kept)
+        self._configuration.set_runtime_cache(self._cache)
+
+    @staticmethod
+    def serves(engine):
+        """Tell whether an engine compiles such: full TensorRT does that when it builds one."""
+        return hasattr(engine, 'create_runtime_config') and hasattr(
+            engine.create_runtime_config(), 'create_runtime_cache')
+
+    def create_context(self, engine):
+        """Return an execution context that takes its kernels from here."""
+        return engine.create_execution_context(self._configuration)
+
+    def content(self):
+        """Return all that is compiled by now, as bytes."""
+        return bytes(self._cache.serialize())
+
+
+def make_runner(trt, engine, memory, kernels=None):
+    """
+    Return the runner that this version of TensorRT has the functions for.
+
+    :param kernels: KernelCache of the engine, if it serves.
+    """
     named = hasattr(engine, 'num_io_tensors')
-    return (NamedTensorRunner if named else BindingRunner)(trt, engine, memory)
+    return (NamedTensorRunner if named else BindingRunner)(trt, engine, memory, kernels)
 
 
 class _Runner:
@@ -33,10 +65,11 @@ class _Runner:
     `input` and `outputs` are arrays in the computer's memory; `run` reads and writes them.
     """
 
-    def __init__(self, trt, engine, memory):
+    def __init__(self, trt, engine, memory, kernels):
         self._memory = memory
         tensors = self._describe(trt, engine)
-        self._context = engine.create_execution_context()
+        self._context = (
+            kernels.create_context(engine) if kernels else engine.create_execution_context())
         if self._context is None:
             raise DeviceError(
                 'TensorRT gives no execution context: the memory of the GPU is probably full')
