@@ -217,7 +217,17 @@ def test_cases_of_this_computer(small_models):
     assert {'small naive fp32', 'small onnxruntime fp32', 'small onnxruntime fp32, batch 4',
             'small pytorch bf16'} <= titles
     assert not any('fp16' in title for title in titles)
+    assert not any('pytorch_compiled' in title for title in titles)
     assert 'has no int8 file' in left_out['small onnxruntime int8']
+
+
+@pytest.mark.parametrize(('backends', 'expected'), [
+    (['naive'], ['small naive fp32']),
+    (['pytorch_compiled'], ['small pytorch_compiled fp32', 'small pytorch_compiled bf16']),
+])
+def test_cases_that_are_asked_for(small_models, backends, expected):
+    cases, _ = find_cases(str(small_models), [], backends)
+    assert [case.title for case in cases] == expected
 
 
 @pytest.mark.parametrize(('device', 'driver', 'expected'), [

@@ -37,7 +37,8 @@ def find_cases(models_dir: str, models: Sequence[str], backends: Sequence[str] =
         device != 'cpu' if device != 'auto' else has_nvidia_driver())]
     left_out = {}
     installed = []
-    asked = [name for name in (*BACKENDS, *ON_REQUEST) if name in backends] or BACKENDS
+    known = (*BACKENDS, *ON_REQUEST) if backends else BACKENDS
+    asked = [name for name in known if not backends or name in backends]
     for name, status in backend_status(asked).items():
         if status.problem:
             left_out[name] = status.problem
