@@ -69,18 +69,23 @@ class Observer:
         self.detector: dict[str, str] = {}
         self.error = ''
         self.player: dict[str, str] = {}
+        self.cameras_known = 0  # to the detector, as far as it has said
         self.answered_twice = 0
-
-        def subscribe(message_type: Any, topic: str, callback: Any, qos: QoSProfile) -> None:
+        for message_type, topic, callback, qos in (
+                (Detection2DArray, '/detector_node/detections', self._on_detections, _RESULTS),
+                (LatencyReport, '/detector_node/latency', self._on_latency, _RESULTS),
+                (LabelInfo, '/detector_node/label_info', self._on_label_info, LATCHED),
+                (DiagnosticArray, '/diagnostics', self._on_diagnostics, _RESULTS)):
             node.create_subscription(message_type, topic, callback, qos)
 
-        subscribe(Detection2DArray, '/detector_node/detections', self._on_detections, _RESULTS)
-        subscribe(LatencyReport, '/detector_node/latency', self._on_latency, _RESULTS)
-        subscribe(LabelInfo, '/detector_node/label_info', self._on_label_info, LATCHED)
-        subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics, _RESULTS)
-        # The last of them: once the player knows of it, it knows of the others too, for they are
-        # made known in this order.
-        subscribe(TimeReference, '/player_node/sent', self._on_sent, LEDGER)
+    def let_player_begin(self) -> None:
+        """
+        Subscribe to what the player waits for.
+
+        The last of all: once the player knows of it, it knows of the others too, for they are made
+        known in the order in which they are made.
+        """
+        self.node.create_subscription(TimeReference, '/player_node/sent', self._on_sent, LEDGER)
 
     def has_heard_all(self) -> bool:
         """Tell whether the player has finished and all that it sent is known here."""
@@ -108,6 +113,7 @@ class Observer:
             if status.name == 'player_node: player':
                 self.player = values
             elif status.name == 'detector_node: input':
+                self.cameras_known = int(values['publishers'])
                 self.counts.append(Counts(
                     int(values['received']), int(values['answered']),
                     int(values['dropped_overwritten']), int(values['dropped_too_old']),
@@ -136,6 +142,7 @@ def replay_live(source: Source, options: DetectorOptions | None = None, rate: fl
         with _detector(options, image_transport, Path(folder)) as detector:
             _wait_for_detector(observer, executor, detector, image_transport, progress)
             with _player(source, rate, image_transport, Path(folder)) as player:
+                _introduce(observer, executor, detector, player)
                 _watch(observer, executor, detector, player, source.count, progress)
             _wait_until_settled(observer, executor, detector)
         return _account(observer, source, options, rate)
@@ -210,6 +217,21 @@ def _wait_for_detector(observer: Observer, executor: SingleThreadedExecutor,
         if node.count_publishers(name) > most:
             raise LiveError(f'somebody else publishes on {name}, and the results would be mixed '
                             'up. End it, or set ROS_DOMAIN_ID to a number of its own')
+
+
+def _introduce(observer: Observer, executor: SingleThreadedExecutor, detector: NodeProcess,
+               player: NodeProcess) -> None:
+    """
+    Wait until the detector knows the player, and let it begin.
+
+    The player knowing the detector is not enough: what comes from somebody unknown is ignored.
+    """
+    while not (observer.cameras_known or player.ended()):
+        _receive(executor, 0.05)
+        if detector.ended():
+            raise LiveError('the detector ended before a frame came. Its last lines:\n'
+                            + detector.last_lines())
+    observer.let_player_begin()
 
 
 def _watch(observer: Observer, executor: SingleThreadedExecutor, detector: NodeProcess,
