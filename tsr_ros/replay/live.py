@@ -219,6 +219,11 @@ def _wait_for_detector(observer: Observer, executor: SingleThreadedExecutor,
                             'up. End it, or set ROS_DOMAIN_ID to a number of its own')
 
 
+def _must_run(detector: NodeProcess, when: str) -> None:
+    if detector.ended():
+        raise LiveError(f'the detector ended {when}. Its last lines:\n{detector.last_lines()}')
+
+
 def _introduce(observer: Observer, executor: SingleThreadedExecutor, detector: NodeProcess,
                player: NodeProcess) -> None:
     """
@@ -228,9 +233,7 @@ def _introduce(observer: Observer, executor: SingleThreadedExecutor, detector: N
     """
     while not (observer.cameras_known or player.ended()):
         _receive(executor, 0.05)
-        if detector.ended():
-            raise LiveError('the detector ended before a frame came. Its last lines:\n'
-                            + detector.last_lines())
+        _must_run(detector, 'before a frame came')
     observer.let_player_begin()
 
 
@@ -241,9 +244,7 @@ def _watch(observer: Observer, executor: SingleThreadedExecutor, detector: NodeP
               disable=None if progress else True) as bar:
         while not (player.ended() or observer.has_heard_all()):
             _receive(executor, 0.1)
-            if detector.ended():
-                raise LiveError('the detector ended while frames were coming. Its last lines:\n'
-                                + detector.last_lines())
+            _must_run(detector, 'while frames were coming')
             if len(observer.sent) > bar.n:
                 bar.set_postfix_str(f'{len(observer.detections)} answered', refresh=False)
                 bar.update(len(observer.sent) - bar.n)
@@ -262,9 +263,7 @@ def _wait_until_settled(observer: Observer, executor: SingleThreadedExecutor,
         steady = len(fresh) >= 2 and fresh[-1] == fresh[-2] and newest.settled
         if complete and steady and len(observer.detections) >= newest.answered:
             return
-        if detector.ended():
-            raise LiveError('the detector ended before it had answered. Its last lines:\n'
-                            + detector.last_lines())
+        _must_run(detector, 'before it had answered')
         now = time.monotonic()
         if state != (newest, len(observer.sent), len(observer.detections)):
             state, since = (newest, len(observer.sent), len(observer.detections)), now

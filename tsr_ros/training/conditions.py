@@ -14,7 +14,7 @@ from tsr_ros.training.camera import (
     expose,
     jitter_colour,
 )
-from tsr_ros.training.geometry import Sample
+from tsr_ros.training.geometry import Sample, log_uniform
 from tsr_ros.training.light import to_linear, to_srgb
 from tsr_ros.training.weather import add_fog, add_rain, fall_night, imagine_road, lower_sun, meter
 
@@ -70,5 +70,5 @@ def take(rng: np.random.Generator, light: np.ndarray, night: bool) -> np.ndarray
     if night:
         aim = rng.uniform(*NIGHT_KEY)
         gain = float(np.clip(aim / max(meter(light), 1e-4), 1.0, MOST_GAIN))
-    full_well = float(np.exp(rng.uniform(*np.log(FULL_WELL_E))))
+    full_well = log_uniform(rng, FULL_WELL_E)
     return expose(rng, light, full_well, rng.uniform(*READ_NOISE_E), gain)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from tsr_ros.training.geometry import Sample
+from tsr_ros.training.geometry import Sample, free_place, log_uniform, with_objects
 
 MARGIN = 0.12  # of background kept around a sign, as a share of its side
 LEAST_SIDE = 18  # pixels a sign needs in its image to be copied
@@ -54,35 +54,27 @@ def paste(
 
     :param weights: (len(patches),) probabilities
     """
-    image = sample.image.copy()
-    height, width = image.shape[:2]
-    class_id, boxes = list(sample.class_id), list(sample.boxes)
+    sample = sample._replace(image=sample.image.copy())
     for _ in range(count):
         patch = patches[rng.choice(len(patches), p=weights)]
-        side = float(np.exp(rng.uniform(*np.log(size_range))))
+        side = log_uniform(rng, size_range)
         scale = min(side * (1 + 2 * MARGIN) / max(patch.image.shape[:2]), 1.3)
         stretch = np.exp(rng.uniform(-0.12, 0.12) / 2)
         h = round(patch.image.shape[0] * scale / stretch)
         w = round(patch.image.shape[1] * scale * stretch)
-        if min(h, w) < 5 or h >= height or w >= width:
+        place = free_place(rng, sample, w, h) if min(h, w) >= 5 else None
+        if place is None:
             continue
-        left, top = int(rng.integers(0, width - w)), int(rng.integers(0, height - h))
-        box = np.array([left + w / 2, top + h / 2, w, h], np.float32)
-        if any((np.abs(box[:2] - b[:2]) < (box[2:] + b[2:]) / 2).all() for b in boxes):
-            continue
+        left, top = place
         shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         pixels = cv2.resize(patch.image, (w, h), interpolation=shrink)
-        area = image[top : top + h, left : left + w]
+        area = sample.image[top : top + h, left : left + w]
         alpha = fade(w, h)
         area[:] = (pixels * alpha + area * (1 - alpha)).astype(np.uint8)
+        box = np.array([left + w / 2, top + h / 2, w, h], np.float32)
         box[2:] /= 1 + 2 * MARGIN
-        class_id.append(patch.class_id)
-        boxes.append(box)
-    return sample._replace(
-        image=image,
-        class_id=np.array(class_id, int),
-        boxes=np.array(boxes, np.float32).reshape(-1, 4),
-    )
+        sample = with_objects(sample, patch.class_id, box[None])
+    return sample
 
 
 def fade(width: int, height: int) -> np.ndarray:

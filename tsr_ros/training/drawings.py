@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from tsr_ros.training.geometry import Sample
+from tsr_ros.training.geometry import Sample, free_place, with_objects
 
 
 class Drawing(NamedTuple):
@@ -46,24 +46,16 @@ def put_in(
     rng: np.random.Generator, sample: Sample, draw: Callable[[], Drawing], count: int
 ) -> Sample:
     """Return the sample with up to `count` drawings where no object was."""
-    image = sample.image.copy()
-    height, width = image.shape[:2]
-    ids, boxes = list(sample.class_id), list(sample.boxes)
+    sample = sample._replace(image=sample.image.copy())
     for _ in range(count):
         drawing = draw()
         h, w = drawing.alpha.shape
-        if h >= height or w >= width:
+        place = free_place(rng, sample, w, h)
+        if place is None:
             continue
-        left, top = int(rng.integers(0, width - w)), int(rng.integers(0, height - h))
-        place = np.array([left + w / 2, top + h / 2, w, h])
-        if any((np.abs(place[:2] - b[:2]) < (place[2:] + b[2:]) / 2).all() for b in boxes):
-            continue
-        area = image[top : top + h, left : left + w]
+        left, top = place
+        area = sample.image[top : top + h, left : left + w]
         area[:] = blend(rng, area, drawing)
-        ids += [drawing.class_id] * len(drawing.boxes)
-        boxes += list(drawing.boxes + np.array([left, top, 0, 0], np.float32))
-    return sample._replace(
-        image=image,
-        class_id=np.array(ids, int),
-        boxes=np.array(boxes, np.float32).reshape(-1, 4),
-    )
+        boxes = drawing.boxes + np.array([left, top, 0, 0], np.float32)
+        sample = with_objects(sample, drawing.class_id, boxes)
+    return sample

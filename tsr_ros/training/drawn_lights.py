@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from tsr_ros.training.drawings import Drawing
+from tsr_ros.training.geometry import log_uniform
 
 HEIGHTS = (10.0, 120.0)  # pixels of a head
 HEAD_COUNTS = {1: 0.6, 2: 0.28, 3: 0.12}  # on one post, with their probabilities
@@ -176,7 +177,7 @@ def draw_lights(
     rng: np.random.Generator, class_id: int, height_px: float | None = None
 ) -> Drawing:
     """Return one to three heads on a post, the first `height_px` high, by default any height."""
-    height_px = height_px or float(np.exp(rng.uniform(*np.log(HEIGHTS))))
+    height_px = height_px or log_uniform(rng, HEIGHTS)
     heads, sun = make_heads(rng), make_sun(rng)
     corners = [corners_of(head) for head in heads]
     low = np.min([near for near, _ in corners], axis=0)

@@ -13,6 +13,7 @@ import numpy as np
 
 from tsr_ros.evaluation.dataset import DataError
 from tsr_ros.training.drawings import Drawing
+from tsr_ros.training.geometry import log_uniform
 
 HEIGHTS = (10.0, 130.0)  # pixels
 FARTHEST = 6.0  # times its own height from which a sign is seen in perspective, at least
@@ -73,7 +74,7 @@ def draw_sign(
     rng: np.random.Generator, picture: SignPicture, height_px: float | None = None
 ) -> Drawing:
     """Return a sign about `height_px` high, by default any height, mostly on a post."""
-    height_px = height_px or float(np.exp(rng.uniform(*np.log(HEIGHTS))))
+    height_px = height_px or log_uniform(rng, HEIGHTS)
     source = picture.image
     # a first step near to its size, for the map below looks at four pixels only
     shrink = min(2 * height_px / source.shape[0], 1.0)

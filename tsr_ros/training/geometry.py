@@ -54,7 +54,7 @@ def affine_about(
 
 def draw_scale(rng: np.random.Generator, limits: ViewRange) -> tuple[float, np.ndarray]:
     """Return a random scale and its (x, y) form with a random aspect."""
-    scale = float(np.exp(rng.uniform(*np.log(limits.scale))))
+    scale = log_uniform(rng, limits.scale)
     stretch = np.exp(rng.uniform(-limits.aspect, limits.aspect) / 2)
     return scale, np.array([scale * stretch, scale / stretch])
 
@@ -150,3 +150,31 @@ def clip_objects(
     kept = sides.min(1, initial=np.inf) > 0
     boxes = np.hstack(((low + high) / 2, sides)).astype(np.float32)
     return Sample(image, class_id[kept], boxes[kept], labelled)
+
+
+def log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
+    """Return a number between two, as likely to be doubled as to be halved."""
+    return float(np.exp(rng.uniform(*np.log(limits))))
+
+
+def free_place(
+    rng: np.random.Generator, sample: Sample, width: int, height: int
+) -> tuple[int, int] | None:
+    """Return left and top of a random place in the image, None where it meets an object."""
+    image_height, image_width = sample.image.shape[:2]
+    if height >= image_height or width >= image_width:
+        return None
+    left = int(rng.integers(0, image_width - width))
+    top = int(rng.integers(0, image_height - height))
+    middle, size = np.array([left + width / 2, top + height / 2]), np.array([width, height])
+    boxes = sample.boxes
+    meets = (np.abs(middle - boxes[:, :2]) < (size + boxes[:, 2:]) / 2).all(1)
+    return None if meets.any() else (left, top)
+
+
+def with_objects(sample: Sample, class_id: int, boxes: np.ndarray) -> Sample:
+    """Return the sample with more objects (K, 4) of one class."""
+    return sample._replace(
+        class_id=np.append(sample.class_id, [class_id] * len(boxes)).astype(int),
+        boxes=np.concatenate((sample.boxes, boxes)).astype(np.float32),
+    )
