@@ -70,3 +70,18 @@ def test_what_shines_lights_up_its_surroundings():
     assert difference.min() >= 0
     assert difference[16:18, 13:15].mean() > 100
     assert difference[12, 14].any()  # beside the lamp
+
+
+@pytest.mark.parametrize(('grey', 'shine', 'must_shine', 'is_drawn'), [
+    (30, 0.0, True, False),
+    (30, 250.0, True, True),
+    (30, 0.0, False, True),
+    (200, 0.0, True, True),
+])
+def test_in_the_dark_only_what_shines_is_drawn_of_what_must(grey, shine, must_shine, is_drawn):
+    def draw():
+        return drawing_of(shine=shine)._replace(must_shine=must_shine)
+
+    result = put_in(np.random.default_rng(0), sample_of(grey), draw, 12)
+    assert (len(result.boxes) > 1) == is_drawn
+    assert (result.image != grey).any() == is_drawn

@@ -11,6 +11,7 @@ from tsr_ros.training.drawn_lights import (
     box_faces,
     brightness,
     corners_of,
+    draw_decoy,
     draw_lights,
     head_faces,
     lens_faces,
@@ -103,7 +104,7 @@ def test_at_most_one_lamp_of_a_head_shines():
         shining.append(len(faces) > 0)
         # rim and core have one middle, a symbol stands for itself
         assert len(middles) <= 1
-    assert 0.5 < np.mean(shining) < 0.9
+    assert 0.75 < np.mean(shining) < 0.99
     assert {count: len(hues) for count, hues in LAMPS.items()} == {2: 2, 3: 3, 4: 4}
 
 
@@ -134,3 +135,19 @@ def test_boxes_are_where_the_lights_are(height):
         for x, y, _, _ in drawing.boxes.astype(int):
             assert drawing.alpha[y, x] == 1
         assert not drawing.shine[drawing.alpha == 0].any()
+
+
+def test_a_decoy_is_dark_upright_and_no_object():
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(40):
+        decoy = draw_decoy(rng)
+        rows, columns = np.nonzero(decoy.alpha)
+        height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+        assert len(decoy.boxes) == 0
+        assert not decoy.shine.any()
+        assert width <= height
+        assert decoy.image.shape == (*decoy.alpha.shape, 3)
+        shares.append(decoy.alpha.sum() / (height * width))
+    assert max(shares) == 1  # a box
+    assert min(shares) < 0.6  # a letter

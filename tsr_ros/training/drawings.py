@@ -12,6 +12,8 @@ import numpy as np
 
 from tsr_ros.training.geometry import Sample, free_place, with_objects
 
+DARK = 50.0  # mean of a part of an image in which only what shines is seen
+
 
 class Drawing(NamedTuple):
     """Objects of one class on their post, cut out."""
@@ -21,6 +23,7 @@ class Drawing(NamedTuple):
     alpha: np.ndarray  # (H, W) float32 opacity
     boxes: np.ndarray  # (K, 4) float32 of the objects, centre form
     class_id: int
+    must_shine: bool = False  # to be seen in the dark
 
 
 def blend(rng: np.random.Generator, area: np.ndarray, drawing: Drawing) -> np.ndarray:
@@ -55,6 +58,8 @@ def put_in(
             continue
         left, top = place
         area = sample.image[top : top + h, left : left + w]
+        if drawing.must_shine and area.mean() < DARK and not drawing.shine.any():
+            continue
         area[:] = blend(rng, area, drawing)
         boxes = drawing.boxes + np.array([left, top, 0, 0], np.float32)
         sample = with_objects(sample, drawing.class_id, boxes)

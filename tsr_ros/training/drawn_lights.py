@@ -22,6 +22,7 @@ HEIGHTS = (10.0, 120.0)  # pixels of a head
 HEAD_COUNTS = {1: 0.6, 2: 0.28, 3: 0.12}  # on one post, with their probabilities
 LAMP_COUNTS = {2: 0.2, 3: 0.75, 4: 0.05}
 RED, AMBER, GREEN = (40, 40, 255), (30, 160, 255), (170, 255, 60)
+UNLIT_SHARE = 0.12  # of the heads: most photos' labels are of lamps that shine
 LAMPS = {2: (RED, GREEN), 3: (RED, AMBER, GREEN), 4: (RED, AMBER, GREEN, GREEN)}
 # BGR in full light: black, dark green, yellow, grey, white
 HOUSINGS = np.array(
@@ -113,7 +114,7 @@ def head_faces(rng: np.random.Generator) -> Head:
         edge = rng.uniform(0.15, 0.5)
         plate = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (0.5 + edge, height / 2 + edge)
         faces.append(Face(np.column_stack((plate, np.full(4, -0.2))), housing * 0.7))
-    lit = -1 if rng.random() < 0.3 else int(rng.integers(count))
+    lit = -1 if rng.random() < UNLIT_SHARE else int(rng.integers(count))
     symbol = None
     if rng.random() < (0.7 if count == 2 else 0.2):
         turns = int(rng.integers(4))
@@ -212,4 +213,33 @@ def draw_lights(
         for layer in (image, shine, alpha)
     )
     boxes = [(*(near + far) / 2 - low + margin, *(far - near)) for near, far in corners]
-    return Drawing(*layers, np.array(boxes, np.float32) * np.float32(scale), class_id)
+    return Drawing(*layers, np.array(boxes, np.float32) * np.float32(scale), class_id, True)
+
+
+def draw_decoy(rng: np.random.Generator) -> Drawing:
+    """Return a dark upright thing that is no light: a box, a cypress, a window or a letter."""
+    height = max(int(log_uniform(rng, HEIGHTS)), 8)
+    width = max(int(height * rng.uniform(0.25, 0.7)), 4)
+    size = (height + 4, width + 4)
+    image, alpha = np.zeros((*size, 3), np.float32), np.zeros(size, np.float32)
+    image[:] = rng.uniform(10, 60) * rng.uniform(0.9, 1.1, 3)
+    middle, ends = (width // 2 + 2, height // 2 + 2), ((2, 2), (width + 1, height + 1))
+    kind = rng.integers(4)
+    if kind == 0:
+        cv2.rectangle(alpha, *ends, 1.0, -1)
+    elif kind == 1:
+        cv2.ellipse(alpha, middle, (width // 2, height // 2), 0, 0, 360, 1.0, -1)
+    elif kind == 2:
+        cv2.rectangle(alpha, *ends, 1.0, -1)
+        frame = max(width // 8, 1)
+        cv2.rectangle(image, *ends, [rng.uniform(90, 220)] * 3, frame)
+        if rng.random() < 0.5:
+            cv2.line(image, (2, middle[1]), (width + 1, middle[1]), [rng.uniform(60, 200)] * 3, 1)
+    else:
+        letter = chr(rng.integers(ord('A'), ord('Z') + 1))
+        stroke = max(height // 7, 1)
+        scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, height - stroke, stroke)
+        ink = np.zeros(size, np.uint8)
+        cv2.putText(ink, letter, (2, height + 1), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, stroke)
+        alpha = ink.astype(np.float32) / 255
+    return Drawing(image, np.zeros_like(image), alpha, np.zeros((0, 4), np.float32), -1)

@@ -17,7 +17,7 @@ from tsr_ros.training.conditions import vary
 from tsr_ros.training.config import Stage
 from tsr_ros.training.copy_paste import cut_patches, paste
 from tsr_ros.training.drawings import Drawing, put_in
-from tsr_ros.training.drawn_lights import draw_lights
+from tsr_ros.training.drawn_lights import draw_decoy, draw_lights
 from tsr_ros.training.drawn_signs import SignPicture, draw_sign
 from tsr_ros.training.geometry import (
     Sample,
@@ -146,6 +146,7 @@ class Samples(Dataset):
             sample = paste(rng, sample, self.patches, self.patch_weights, count)
         if stage.drawn_lights and rng.random() < stage.drawn_lights:
             count = int(rng.integers(1, MOST_DRAWN + 1))
+            sample = put_in(rng, sample, lambda: draw_decoy(rng), int(rng.integers(3)))
             sample = put_in(rng, sample, lambda: draw_lights(rng, self.light_class), count)
         if stage.drawn_signs and rng.random() < stage.drawn_signs:
             count = int(rng.integers(1, MOST_DRAWN + 1))
