@@ -21,14 +21,15 @@ from tsr_ros.training.geometry import log_uniform
 HEIGHTS = (10.0, 120.0)  # pixels of a head
 HEAD_COUNTS = {1: 0.6, 2: 0.28, 3: 0.12}  # on one post, with their probabilities
 LAMP_COUNTS = {2: 0.2, 3: 0.75, 4: 0.05}
-RED, AMBER, GREEN = (40, 40, 255), (30, 160, 255), (170, 255, 60)
 UNLIT_SHARE = 0.12  # of the heads: most photos' labels are of lamps that shine
+RED, AMBER, GREEN = (40, 40, 255), (30, 160, 255), (170, 255, 60)
 LAMPS = {2: (RED, GREEN), 3: (RED, AMBER, GREEN), 4: (RED, AMBER, GREEN, GREEN)}
 # BGR in full light: black, dark green, yellow, grey, white
 HOUSINGS = np.array(
     [(26, 26, 24), (52, 60, 50), (40, 150, 200), (70, 70, 70), (200, 205, 205)], np.float32
 )
 HOUSING_SHARES = (0.55, 0.13, 0.16, 0.08, 0.08)
+DECOYS = ('box', 'cypress', 'window', 'letter')
 # outlines in a lens of radius 1
 ARROW = np.array(
     [(0, -1), (0.8, -0.1), (0.3, -0.1), (0.3, 1), (-0.3, 1), (-0.3, -0.1), (-0.8, -0.1)]
@@ -213,7 +214,8 @@ def draw_lights(
         for layer in (image, shine, alpha)
     )
     boxes = [(*(near + far) / 2 - low + margin, *(far - near)) for near, far in corners]
-    return Drawing(*layers, np.array(boxes, np.float32) * np.float32(scale), class_id, True)
+    boxes = np.array(boxes, np.float32) * np.float32(scale)
+    return Drawing(*layers, boxes, class_id, must_shine=True)
 
 
 def draw_decoy(rng: np.random.Generator) -> Drawing:
@@ -224,22 +226,21 @@ def draw_decoy(rng: np.random.Generator) -> Drawing:
     image, alpha = np.zeros((*size, 3), np.float32), np.zeros(size, np.float32)
     image[:] = rng.uniform(10, 60) * rng.uniform(0.9, 1.1, 3)
     middle, ends = (width // 2 + 2, height // 2 + 2), ((2, 2), (width + 1, height + 1))
-    kind = rng.integers(4)
-    if kind == 0:
-        cv2.rectangle(alpha, *ends, 1.0, -1)
-    elif kind == 1:
+    kind = DECOYS[rng.integers(len(DECOYS))]
+    if kind == 'cypress':
         cv2.ellipse(alpha, middle, (width // 2, height // 2), 0, 0, 360, 1.0, -1)
-    elif kind == 2:
+    elif kind == 'letter':
+        letter = chr(rng.integers(ord('A'), ord('Z') + 1))
+        stroke = max(height // 7, 1)
+        scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, height - stroke, stroke)
+        ink = np.zeros(size, np.uint8)  # the only kind that text is written into
+        cv2.putText(ink, letter, (2, height + 1), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, stroke)
+        alpha = ink.astype(np.float32) / 255
+    else:
         cv2.rectangle(alpha, *ends, 1.0, -1)
+    if kind == 'window':
         frame = max(width // 8, 1)
         cv2.rectangle(image, *ends, [rng.uniform(90, 220)] * 3, frame)
         if rng.random() < 0.5:
             cv2.line(image, (2, middle[1]), (width + 1, middle[1]), [rng.uniform(60, 200)] * 3, 1)
-    else:
-        letter = chr(rng.integers(ord('A'), ord('Z') + 1))
-        stroke = max(height // 7, 1)
-        scale = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, height - stroke, stroke)
-        ink = np.zeros(size, np.uint8)
-        cv2.putText(ink, letter, (2, height + 1), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, stroke)
-        alpha = ink.astype(np.float32) / 255
     return Drawing(image, np.zeros_like(image), alpha, np.zeros((0, 4), np.float32), -1)

@@ -31,6 +31,7 @@ from tsr_ros.training.geometry import (
 FOCUS_SHARE = 0.85  # of crops that are taken around an object
 MOST_PASTED = 3
 MOST_DRAWN = 2  # posts
+MOST_DECOYS = 2  # beside drawn lights
 MIXUP_BETA = (8.0, 8.0)  # shares near a half: both images' objects stay visible
 
 
@@ -146,7 +147,8 @@ class Samples(Dataset):
             sample = paste(rng, sample, self.patches, self.patch_weights, count)
         if stage.drawn_lights and rng.random() < stage.drawn_lights:
             count = int(rng.integers(1, MOST_DRAWN + 1))
-            sample = put_in(rng, sample, lambda: draw_decoy(rng), int(rng.integers(3)))
+            decoys = int(rng.integers(MOST_DECOYS + 1))
+            sample = put_in(rng, sample, lambda: draw_decoy(rng), decoys)
             sample = put_in(rng, sample, lambda: draw_lights(rng, self.light_class), count)
         if stage.drawn_signs and rng.random() < stage.drawn_signs:
             count = int(rng.integers(1, MOST_DRAWN + 1))
