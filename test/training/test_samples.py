@@ -1,5 +1,7 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from tsr_ros.training.config import Stage
 from tsr_ros.training.copy_paste import Patch, cut_patches, fade, paste
 from tsr_ros.training.drawn_signs import SignPicture
 from tsr_ros.training.geometry import Sample
-from tsr_ros.training.samples import EpochBatches, Samples, class_frequencies, collate, mix
+from tsr_ros.training.samples import Batches, Samples, class_frequencies, collate, mix
 
 EVERYTHING = np.ones(3, bool)
 
@@ -130,8 +132,7 @@ def test_rare_and_emphasised_classes_come_oftener(emphasis, expected, mean):
     samples = Samples(items, images, Stage(1.0, size=32, batch=2), 32, 3, 0, emphasis)
     counts = []
     for epoch in range(40):
-        samples.epoch = epoch
-        order = samples.order()
+        order = samples.order(epoch)
         assert len(order) == 10
         counts.append(int((order == 9).sum()))
     assert set(counts) == expected
@@ -161,20 +162,21 @@ def test_objects_are_drawn_as_often_as_asked(view, kind):
 @pytest.mark.parametrize(('ranks', 'batch'), [(1, 4), (2, 2), (3, 1)])
 def test_batches_of_an_epoch(ranks, batch):
     samples = make_samples(STAGES['whole'])
-    parts = [EpochBatches(samples, batch, rank, ranks) for rank in range(ranks)]
-    whole = [list(part) for part in parts]
-    assert all(len(keys) == part.total == 12 // (batch * ranks)
-               for keys, part in zip(whole, parts))
-    places = [place for step in zip(*whole) for keys in step for _, place, _ in keys]
-    assert places == list(range(12))  # every rank its own part, in order
-    parts[0].first = 2  # where a run is resumed
-    assert list(parts[0]) == whole[0][2:]
-    assert len(parts[0]) == parts[0].total - 2
+    parts = [Batches(samples, batch, rank=rank, ranks=ranks) for rank in range(ranks)]
+    total = 12 // (batch * ranks)
+    assert all(part.total == total for part in parts)
+    whole = [list(itertools.islice(part, 2 * total)) for part in parts]
+    keys = [key for step in zip(*whole) for keys in step for key in keys]
+    # every rank its own part, in order, and then the next epoch's
+    assert [key[:2] for key in keys] == [(epoch, place) for epoch in (0, 1) for place in range(12)]
+    assert [key[2] for key in keys[12:]] == samples.order(1).tolist()
+    resumed = Batches(samples, batch, epoch=0, first=2, ranks=ranks)
+    assert list(itertools.islice(resumed, 2 * total - 2)) == whole[0][2:]
 
 
 def test_few_images_make_one_small_batch():
-    batches = EpochBatches(make_samples(STAGES['whole']), 16)
-    assert [len(keys) for keys in batches] == [12]
+    batches = Batches(make_samples(STAGES['whole']), 16)
+    assert [len(keys) for keys in itertools.islice(batches, 2)] == [12, 12]
 
 
 def test_collate():

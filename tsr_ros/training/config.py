@@ -73,7 +73,8 @@ class TrainingConfig:
     gain_objectness: float = 0.7
     gain_classes: float = 0.02
     max_gradient_norm: float = 10.0
-    validate_every: int = 2
+    validate_every: int = 2  # epochs
+    save_every: int = 1  # epochs, where they are so short that saving the state costs time
     workers: int = 1  # processes that make samples
     threads: int = 0  # of the network on a CPU; 0: as many as PyTorch takes
     precision: str = 'bf16'  # or fp16, fp32
@@ -83,7 +84,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name in ('epochs', 'validate_every', 'nominal_batch'):
+        for name in ('epochs', 'validate_every', 'save_every', 'nominal_batch'):
             if getattr(self, name) < 1:
                 raise DataError(f'{name} is at least 1, not {getattr(self, name)}')
         if self.precision not in PRECISIONS:

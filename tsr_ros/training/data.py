@@ -17,7 +17,7 @@ from tsr_ros.training.drawn_signs import read_sign_pictures
 from tsr_ros.training.images import Images
 from tsr_ros.training.interruption import ignore_interrupt
 from tsr_ros.training.ranks import Ranks
-from tsr_ros.training.samples import EpochBatches, Samples, collate
+from tsr_ros.training.samples import Batches, Samples, collate
 
 
 class TrainingData:
@@ -74,18 +74,18 @@ class TrainingData:
             self.sign_pictures,
         )
 
-    def batches(self, samples: Samples) -> EpochBatches:
-        """Return which samples make up this process's batches."""
-        return EpochBatches(samples, samples.stage.batch, self.ranks.rank, self.ranks.count)
+    def batches(self, samples: Samples, epoch: int = 0, first: int = 0) -> Batches:
+        """Return which samples make up this process's batches, from one of an epoch on."""
+        ranks = self.ranks
+        return Batches(samples, samples.stage.batch, epoch, first, ranks.rank, ranks.count)
 
-    def loader(self, samples: Samples, batches: EpochBatches) -> DataLoader:
-        """Return what hands out the batches, made ahead in worker processes."""
+    def loader(self, batches: Batches) -> DataLoader:
+        """Return what hands out the batches, without end, made ahead in worker processes."""
         workers = self.config.workers
         return DataLoader(
-            samples,
+            batches.samples,
             batch_sampler=batches,
             num_workers=workers,
-            persistent_workers=workers > 0,
             collate_fn=collate,
             prefetch_factor=4 if workers else None,
             worker_init_fn=ignore_interrupt,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -66,7 +67,7 @@ def mix(first: Sample, second: Sample, share: float) -> Sample:
 
 class Samples(Dataset):
     """
-    The samples of one stage; `epoch` chooses the run of random numbers.
+    The samples of one stage; epoch and place choose the run of random numbers.
 
     Images with rare classes come oftener: by the square root of how rare a class is, times its
     `emphasis` (C,), the largest of an image's classes. So do the objects crops are taken around.
@@ -88,7 +89,6 @@ class Samples(Dataset):
         self.items, self.images, self.stage = items, images, stage
         self.deployed_size, self.num_classes, self.seed = deployed_size, num_classes, seed
         self.light_class, self.sign_pictures = light_class, sign_pictures
-        self.epoch = 0
         self.limits = ViewRange(scale=stage.scale)
         frequency = class_frequencies(items, num_classes)
         emphasis = np.ones(num_classes) if emphasis is None else np.array(emphasis)
@@ -110,9 +110,9 @@ class Samples(Dataset):
     def __len__(self) -> int:
         return len(self.items)
 
-    def order(self) -> np.ndarray:
-        """Return which image each place of the epoch takes: evenly spread by the weights."""
-        rng = np.random.default_rng((self.seed, self.epoch))
+    def order(self, epoch: int) -> np.ndarray:
+        """Return which image each place of an epoch takes: evenly spread by the weights."""
+        rng = np.random.default_rng((self.seed, epoch))
         # systematic resampling: the count of each image differs by less than 1 from its share
         points = (np.arange(len(self.items)) + rng.random()) / len(self.items)
         shuffled = rng.permutation(len(self.items))
@@ -211,28 +211,40 @@ class Samples(Dataset):
         )
 
 
-class EpochBatches:
-    """The keys of each batch of an epoch, from the `first` batch on, for one of several ranks."""
+class Batches:
+    """
+    The keys of batch after batch, for one of several ranks, from batch `first` of an epoch on.
 
-    def __init__(self, samples: Samples, batch: int, rank: int = 0, ranks: int = 1) -> None:
+    They go on with the next epoch, without end, so that workers never wait for one to begin.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        batch: int,
+        epoch: int = 0,
+        first: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
         self.samples, self.batch, self.rank, self.ranks = samples, batch, rank, ranks
-        self.first = 0
+        self.epoch, self.first = epoch, first
 
     @property
     def total(self) -> int:
         """The number of batches in a whole epoch; images left over wait for the next one."""
         return max(len(self.samples) // (self.batch * self.ranks), 1)
 
-    def __len__(self) -> int:
-        return self.total - self.first
-
     def __iter__(self):
         """Yield lists of (epoch, place, index)."""
-        order = self.samples.order()
-        keys = [(self.samples.epoch, place, int(index)) for place, index in enumerate(order)]
-        for k in range(self.first, self.total):
-            start = (k * self.ranks + self.rank) * self.batch
-            yield keys[start : start + self.batch]
+        first = self.first
+        for epoch in itertools.count(self.epoch):
+            order = self.samples.order(epoch)
+            keys = [(epoch, place, int(index)) for place, index in enumerate(order)]
+            for k in range(first, self.total):
+                start = (k * self.ranks + self.rank) * self.batch
+                yield keys[start : start + self.batch]
+            first = 0
 
 
 def collate(

@@ -24,7 +24,7 @@ import torch
 from tsr_ros.report.text_table import text_table
 from tsr_ros.training.config import read_config
 from tsr_ros.training.ranks import join_ranks
-from tsr_ros.training.samples import EpochBatches, Samples
+from tsr_ros.training.samples import Batches, Samples
 from tsr_ros.training.trainer import Trainer
 
 WARM_UP = 3
@@ -44,13 +44,6 @@ class Throughput(NamedTuple):
     def cost(self) -> float:
         """The share by which loading and augmenting lengthen training."""
         return self.plain / self.training - 1
-
-
-def endless(loader: torch.utils.data.DataLoader) -> Iterator[Batch]:
-    """Yield batches epoch after epoch."""
-    while True:
-        yield from loader
-        loader.dataset.epoch += 1
 
 
 def time_steps(trainer: Trainer, batches: Iterator[Batch], count: int) -> list[float]:
@@ -78,8 +71,8 @@ def measure(trainer: Trainer, steps: int, rounds: int) -> list[Throughput]:
         samples = trainer.data.samples(stage)
         alone = time_samples(samples, stage.batch)
         trainer.network.train()
-        loader = trainer.data.loader(samples, trainer.data.batches(samples))
-        loaded = endless(loader)
+        loader = trainer.data.loader(trainer.data.batches(samples))
+        loaded = iter(loader)
         kept = next(loaded)
         time_steps(trainer, loaded, WARM_UP)
         plain, training = [], []
@@ -101,7 +94,7 @@ def measure(trainer: Trainer, steps: int, rounds: int) -> list[Throughput]:
 
 def time_samples(samples: Samples, batch: int) -> float:
     """Return the seconds that loading and augmenting an image take in this process."""
-    keys = next(iter(EpochBatches(samples, batch)))
+    keys = next(iter(Batches(samples, batch)))
     keys = keys * -(-MOST_TIMED // len(keys))
     began = time.perf_counter()
     for place, (epoch, _, index) in enumerate(keys):

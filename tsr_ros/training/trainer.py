@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from tsr_ros.evaluation.dataset import DataError
@@ -28,7 +29,7 @@ from tsr_ros.training.optimization import (
 from tsr_ros.training.ranks import Ranks
 from tsr_ros.training.records import LOSS_PARTS, Record
 from tsr_ros.training.run_folder import RunFolder, TrainingError
-from tsr_ros.training.samples import EpochBatches
+from tsr_ros.training.samples import Batches
 from tsr_ros.training.state import load_state, save_state
 from tsr_ros.training.validation import average_precisions, detect
 from tsr_ros.yolov7.checkpoint import load_weights
@@ -63,6 +64,8 @@ class Trainer:
             raise DataError('time_limit_min serves a single process: their clocks differ')
         if config.threads:
             torch.set_num_threads(config.threads)
+        # on a GPU: try the kinds of convolution once for each size, and keep the fastest
+        torch.backends.cudnn.benchmark = True
         cv2.setNumThreads(0)
         self.num_classes = len(config.labels)
         self.data = TrainingData(config, ranks)
@@ -140,7 +143,7 @@ class Trainer:
 
     def run(self) -> bool:
         """Train, with a checkpoint after each epoch; return False where it was interrupted."""
-        current, samples, batches, loader = None, None, None, None
+        current, batches, stream = None, None, None
         with Interruption() as interruption:
             while self.progress() < 1:
                 if self.stage_number is None:
@@ -148,11 +151,9 @@ class Trainer:
                 stage = self.config.stages[self.stage_number]
                 if stage is not current:
                     current = stage
-                    samples = self.data.samples(stage)
-                    batches = self.data.batches(samples)
-                    loader = self.data.loader(samples, batches)
-                samples.epoch, batches.first = self.epoch, self.batch
-                if not self.train_epoch(loader, batches, stage, interruption):
+                    batches = self.data.batches(self.data.samples(stage), self.epoch, self.batch)
+                    stream = iter(self.data.loader(batches))
+                if not self.train_epoch(stream, batches, stage, interruption):
                     self.save()
                     self.folder.close()
                     return False
@@ -161,7 +162,7 @@ class Trainer:
         return True
 
     def train_epoch(
-        self, loader: DataLoader, batches: EpochBatches, stage: Stage, interruption: Interruption
+        self, stream: Iterator, batches: Batches, stage: Stage, interruption: Interruption
     ) -> bool:
         """Train on each batch left of the epoch; return False where it was interrupted."""
         total = batches.total
@@ -170,7 +171,7 @@ class Trainer:
         first, began = self.batch, time.monotonic()
         self.network.train()
         bar = tqdm(
-            loader,
+            itertools.islice(stream, total - first),
             f'epoch {self.epoch + 1}/{self.config.epochs}',
             initial=first,
             total=total,
@@ -275,7 +276,8 @@ class Trainer:
             if self.progress() >= 1 or self.epoch % self.config.validate_every == 0:
                 self.validate(self.record)
             self.history.append(self.record)
-            self.save()
+            if self.progress() >= 1 or self.epoch % self.config.save_every == 0:
+                self.save()
             self.folder.write_records(self.history)
             tqdm.write('  '.join(f'{key} {value:g}' for key, value in self.record.items()))
         self.ranks.wait()
