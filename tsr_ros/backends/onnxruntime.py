@@ -88,6 +88,8 @@ class OnnxRuntimeBackend(Backend):
         if provider == 'CPUExecutionProvider':
             return {}
         options = {'device_id': number}
+        if provider == 'CUDAExecutionProvider' and _has_tf32(self.version()):
+            options['use_tf32'] = '0'  # fp32 means fp32
         if provider == 'TensorrtExecutionProvider':
             options['trt_fp16_enable'] = self.precision == 'fp16'
         return options
@@ -153,6 +155,11 @@ def _import():
         raise BackendMissing('ONNX Runtime cannot be imported ({}): {}'.format(
             error, OnnxRuntimeBackend.install_hint))
     return onnxruntime
+
+
+def _has_tf32(version):
+    """Tell whether ONNX Runtime can be told not to calculate in TF32 (from 1.18 on)."""
+    return tuple(int(number) for number in version.split('.')[:2]) >= (1, 18)
 
 
 def _split_device(device):

@@ -52,7 +52,9 @@ class PyTorchBackend(Backend):
             ]
             self._views = [head.numpy() for head in self._maps]
             self._cuda_graph = None
-            with torch.no_grad():
+            # fp32 means fp32: cuDNN would calculate in TF32, three digits, where a GPU has it
+            cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
+            with torch.no_grad(), cudnn:
                 self._network = self._prepare(self._run_operations)
                 heads = self._run()
                 self._check_output_shapes([head.shape for head in heads])

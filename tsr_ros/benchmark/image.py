@@ -11,7 +11,6 @@ import numpy as np
 
 from tsr_ros.backends.base import BackendError
 from tsr_ros.backends.manifest import default_models_dir
-from tsr_ros.replay.bag import BagReader, is_bag
 
 RESOLUTION_WH = (1280, 720)
 
@@ -38,8 +37,9 @@ def read_benchmark_image(path: Path | None = None) -> np.ndarray:
 
 def _recorded() -> np.ndarray | None:
     try:
+        from tsr_ros.replay.bag import BagReader, is_bag
         folder = Path(default_models_dir()).parent / 'rosbag'
-    except BackendError:
+    except (ImportError, BackendError):  # without rosbags no recording can be read
         return None
     for path in sorted(folder.glob('*')):
         if path.is_dir() and is_bag(path):

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
+from tsr_ros.backends.nvidia_driver import has_nvidia_driver
 from tsr_ros.benchmark.tables import UNTRAINED
 from tsr_ros.export.export_model import export_files, open_folder
 from tsr_ros.export.targets import choose_targets
@@ -42,6 +44,16 @@ def make_untrained_model(architecture: str, models_dir: Path, image: np.ndarray,
     for k in range(_IMAGES):
         cv2.imwrite(str(pictures / f'{k}.png'), np.roll(image, k * 97, axis=1))
     opened = open_folder(weights, folder, 'Apache-2.0', 'not trained', say=lambda text: None)
-    export_files(opened, choose_targets(('onnx', 'tflite'), ('fp32', 'int8')), pictures, _IMAGES,
+    export_files(opened, choose_targets(_formats(), ('fp32', 'fp16', 'int8')), pictures, _IMAGES,
                  say=lambda text: None)
     return name
+
+
+def _formats() -> list[str]:
+    """Return the formats that can be written here and are of use here."""
+    formats = ['onnx']
+    if importlib.util.find_spec('ai_edge_litert') is not None:
+        formats.append('tflite')
+    if has_nvidia_driver():
+        formats.append('onnx-tensorrt')
+    return formats
