@@ -69,7 +69,7 @@ class OnnxRuntimeBackend(Backend):
         if self._session.get_providers()[0] != wanted:
             raise DeviceError('ONNX Runtime could not start {} and runs on {}'.format(
                 wanted, self._session.get_providers()[0]))
-        self._bind()
+        self._bind(ort, device, number)
 
     def _check_precision(self, device):
         """Refuse a precision that the device would silently calculate in another way."""
@@ -94,12 +94,13 @@ class OnnxRuntimeBackend(Backend):
             options['trt_fp16_enable'] = self.precision == 'fp16'
         return options
 
-    def _bind(self):
+    def _bind(self, ort, device, number):
         """
         Fix where input and outputs lie, so that no call allocates anything.
 
-        They lie in the CPU's memory; on a GPU ONNX Runtime copies to and from there as part of
-        each run: https://onnxruntime.ai/docs/performance/tune-performance/iobinding.html.
+        Outputs lie in the CPU's memory; from a GPU ONNX Runtime copies to there as part of each
+        run. An input is copied to a GPU once, when it is bound, so there it lies on the GPU:
+        https://onnxruntime.ai/docs/performance/tune-performance/iobinding.html.
         """
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type != 'tensor(uint8)':
@@ -120,9 +121,14 @@ class OnnxRuntimeBackend(Backend):
         self._check_output_shapes([maps[i].shape for i in order])
         self._maps = [np.empty(maps[i].shape, np.float32) for i in order]
         self._input = np.empty(self.input_shape, np.uint8)
+        self._on_gpu = None
         self._binding = self._session.io_binding()
-        self._binding.bind_input(
-            inputs[0].name, 'cpu', 0, np.uint8, self._input.shape, self._input.ctypes.data)
+        if device == 'cpu':
+            self._binding.bind_input(
+                inputs[0].name, 'cpu', 0, np.uint8, self._input.shape, self._input.ctypes.data)
+        else:
+            self._on_gpu = ort.OrtValue.ortvalue_from_numpy(self._input, 'cuda', number)
+            self._binding.bind_ortvalue_input(inputs[0].name, self._on_gpu)
         for i, head in zip(order, self._maps):
             self._binding.bind_output(
                 outputs[i].name, 'cpu', 0, np.float32, head.shape, head.ctypes.data)
@@ -130,7 +136,11 @@ class OnnxRuntimeBackend(Backend):
     def _infer(self, images):
         np.copyto(self._input, images)
         try:
+            if self._on_gpu is not None:
+                self._on_gpu.update_inplace(self._input)
             self._session.run_with_iobinding(self._binding)
+            if self._on_gpu is not None:
+                self._binding.synchronize_outputs()
         except Exception as error:
             kind = DeviceError if is_out_of_memory(error) else BackendError
             raise kind('ONNX Runtime failed: {}'.format(error))
@@ -144,7 +154,7 @@ class OnnxRuntimeBackend(Backend):
         return device, 'execution providers ' + ', '.join(providers)
 
     def _close(self):
-        self._session = self._binding = None
+        self._session = self._binding = self._on_gpu = None
 
 
 def _import():

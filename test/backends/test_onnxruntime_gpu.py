@@ -1,0 +1,138 @@
+# Copyright 2026 The tsr_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+ONNX Runtime's CUDA provider through a stand-in that calculates on the CPU.
+
+As the real one was seen to do on an H100, it takes what lies in the CPU's memory when that is
+bound, and not again.
+"""
+
+import ctypes
+
+import numpy as np
+import onnxruntime
+import pytest
+from helpers import square_image
+
+from tsr_ros.backends import onnxruntime as module
+from tsr_ros.backends.base import DeviceError
+from tsr_ros.backends.factory import create_backend
+
+
+class OrtValue:
+    """Memory of the GPU."""
+
+    def __init__(self, array):
+        self.array = np.array(array)
+
+    @classmethod
+    def ortvalue_from_numpy(cls, array, device, number):
+        assert (device, number) == ('cuda', 0)
+        return cls(array)
+
+    def update_inplace(self, array):
+        assert (array.shape, array.dtype) == (self.array.shape, self.array.dtype)
+        self.array[:] = array
+
+
+class Binding:
+    """What input and outputs are bound to."""
+
+    def __init__(self):
+        self.value, self.outputs, self.results = None, {}, {}
+
+    def bind_input(self, name, device, number, dtype, shape, address):
+        memory = (ctypes.c_ubyte * int(np.prod(shape))).from_address(address)
+        self.value = OrtValue(np.frombuffer(memory, dtype).reshape(shape))
+
+    def bind_ortvalue_input(self, name, value):
+        self.value = value
+
+    def bind_output(self, name, device, number, dtype, shape, address):
+        memory = (ctypes.c_float * int(np.prod(shape))).from_address(address)
+        self.outputs[name] = np.frombuffer(memory, dtype).reshape(shape)
+
+    def synchronize_outputs(self):
+        """Let what was calculated arrive in the CPU's memory."""
+        for name, value in self.results.items():
+            self.outputs[name][:] = value
+
+
+class Session:
+    """A session on a GPU."""
+
+    options = None
+
+    def __init__(self, path, options, providers):
+        Session.options = dict(providers)
+        self.names = [name for name, _ in providers]
+        self.session = onnxruntime.InferenceSession(path, options, ['CPUExecutionProvider'])
+        self.get_inputs, self.get_outputs = self.session.get_inputs, self.session.get_outputs
+        self.run = self.session.run
+
+    def get_providers(self):
+        return self.names
+
+    def io_binding(self):
+        return Binding()
+
+    def run_with_iobinding(self, binding):
+        names = [output.name for output in self.get_outputs()]
+        values = self.run(names, {self.get_inputs()[0].name: binding.value.array})
+        binding.results = dict(zip(names, values))
+
+
+class Runtime:
+    """The module onnxruntime of onnxruntime-gpu."""
+
+    InferenceSession, OrtValue = Session, OrtValue
+    SessionOptions = onnxruntime.SessionOptions
+
+    def __init__(self, version, providers=('CUDAExecutionProvider', 'CPUExecutionProvider')):
+        self.__version__, self.providers = version, providers
+
+    def get_available_providers(self):
+        return list(self.providers)
+
+
+@pytest.fixture
+def runtime(monkeypatch):
+    def install(*args):
+        runtime = Runtime(*args)
+        monkeypatch.setattr(module, '_import', lambda: runtime)
+    return install
+
+
+def test_each_image_reaches_the_gpu(small_models, runtime):
+    images = [square_image([(20 + 8 * k, 30, 16, k)])[None] for k in range(3)]
+    with create_backend('onnxruntime', 'small', device='cpu', models_dir=small_models) as backend:
+        backend.load()
+        expected = [[head.copy() for head in backend.infer(image)] for image in images]
+    runtime('1.31.1')
+    with create_backend('onnxruntime', 'small', device='cuda', models_dir=small_models) as backend:
+        backend.load()
+        assert backend.describe().device == 'cuda'
+        for image, maps in zip(images, expected):
+            for head, wanted in zip(backend.infer(image), maps):
+                np.testing.assert_array_equal(head, wanted)
+
+
+@pytest.mark.parametrize(('version', 'options'), [
+    ('1.10.0', {'device_id': 0}),  # knows nothing of TF32
+    ('1.17.3', {'device_id': 0}),
+    ('1.18.0', {'device_id': 0, 'use_tf32': '0'}),
+    ('1.31.1', {'device_id': 0, 'use_tf32': '0'}),
+    ('2.0.0', {'device_id': 0, 'use_tf32': '0'}),
+])
+def test_fp32_is_no_tf32(small_models, runtime, version, options):
+    runtime(version)
+    with create_backend('onnxruntime', 'small', device='cuda', models_dir=small_models) as backend:
+        backend.load()
+        assert Session.options == {'CUDAExecutionProvider': options, 'CPUExecutionProvider': {}}
+
+
+def test_without_the_provider(small_models, runtime):
+    runtime('1.31.1', ('CPUExecutionProvider',))
+    backend = create_backend('onnxruntime', 'small', device='cuda', models_dir=small_models)
+    with pytest.raises(DeviceError, match='no CUDAExecutionProvider; it has CPUExecutionProvider'):
+        backend.load()
