@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from torch.utils.data import DataLoader
 
+from tsr_ros.backends.heap import keep_free_memory
 from tsr_ros.evaluation.dataset import (
     DataError,
     LabelledImage,
@@ -88,6 +89,12 @@ class TrainingData:
             num_workers=workers,
             collate_fn=collate,
             prefetch_factor=4 if workers else None,
-            worker_init_fn=ignore_interrupt,
+            worker_init_fn=start_worker,
             pin_memory=self.ranks.device.type == 'cuda',
         )
+
+
+def start_worker(worker: int) -> None:
+    """Prepare a process that makes samples."""
+    ignore_interrupt()
+    keep_free_memory()

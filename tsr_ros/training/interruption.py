@@ -41,6 +41,6 @@ class Interruption:
             signal.signal(number, handler)
 
 
-def ignore_interrupt(worker: int) -> None:
-    """Let the main process alone decide on Ctrl-C, which a terminal sends to its workers too."""
+def ignore_interrupt() -> None:
+    """Let the main process alone decide on Ctrl-C, which a terminal sends to all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
