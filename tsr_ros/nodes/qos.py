@@ -15,9 +15,14 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 
 def sensor_data() -> QoSProfile:
-    """Return best effort, volatile, depth 1: it fits every kind of camera driver."""
+    """
+    Return best effort, volatile, depth 2: it fits every kind of camera driver.
+
+    With room for one image alone, the middleware drops what comes while the receiving thread is
+    held up for a moment, and nobody counts it.
+    """
     default = qos_profile_sensor_data
-    return QoSProfile(history=default.history, depth=1, reliability=default.reliability,
+    return QoSProfile(history=default.history, depth=2, reliability=default.reliability,
                       durability=default.durability)
 
 
