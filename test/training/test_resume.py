@@ -113,6 +113,22 @@ def test_killed_and_resumed(settings, generated_data, uninterrupted, tmp_path):
     assert_same_result(folder, uninterrupted)
 
 
+def test_a_state_every_second_epoch_and_at_the_end(
+        settings, generated_data, uninterrupted, tmp_path):
+    folder = tmp_path / 'run'
+    process = start(settings, '--data', generated_data, '--out', folder, '--set', 'save_every=2')
+    wait_for_epoch(process, 1)
+    assert not (folder / 'state.safetensors').exists()
+    wait_for_epoch(process, 2)
+    os.killpg(process.pid, signal.SIGKILL)
+    finish(process)
+    assert (folder / 'state.safetensors').exists()
+    process = start('--resume', '--out', folder)
+    said = finish(process)
+    assert process.returncode == 0, said
+    assert_same_result(folder, uninterrupted)  # of the third epoch
+
+
 @pytest.mark.parametrize(('number', 'workers'), [(signal.SIGINT, 1), (signal.SIGTERM, 0)])
 def test_interrupted_in_an_epoch_and_resumed(
         settings, generated_data, uninterrupted, tmp_path, number, workers):

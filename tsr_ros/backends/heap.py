@@ -12,11 +12,9 @@ def return_free_memory():
     glibc keeps what a runtime freed after it read a model, tens of MB, for the next time: for a
     node that reads one model that never comes.
     """
-    try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # another C library
-        return
-    trim(0)
+    trim = _c_function('malloc_trim')
+    if trim is not None:
+        trim(0)
 
 
 def keep_free_memory():
@@ -26,9 +24,15 @@ def keep_free_memory():
     glibc otherwise asks the system for each large array and gives it back: a process that makes
     and frees arrays of megabytes all the time spends a fifth of its time on fresh pages.
     """
+    mallopt = _c_function('mallopt')
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most that it takes
+        mallopt(_M_TRIM_THRESHOLD, 512 << 20)
+
+
+def _c_function(name):
+    """Return a function of the C library; None where it is another library, without it."""
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        return getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):
-        return
-    mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most that it takes
-    mallopt(_M_TRIM_THRESHOLD, 512 << 20)
+        return None

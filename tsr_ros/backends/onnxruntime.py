@@ -120,24 +120,24 @@ class OnnxRuntimeBackend(Backend):
         order = sorted(range(len(maps)), key=lambda i: -maps[i].shape[-1])
         self._check_output_shapes([maps[i].shape for i in order])
         self._maps = [np.empty(maps[i].shape, np.float32) for i in order]
-        self._input = np.empty(self.input_shape, np.uint8)
-        self._on_gpu = None
+        self._input, self._on_gpu = images, None
         self._binding = self._session.io_binding()
         if device == 'cpu':
             self._binding.bind_input(
-                inputs[0].name, 'cpu', 0, np.uint8, self._input.shape, self._input.ctypes.data)
+                inputs[0].name, 'cpu', 0, np.uint8, images.shape, images.ctypes.data)
         else:
-            self._on_gpu = ort.OrtValue.ortvalue_from_numpy(self._input, 'cuda', number)
+            self._on_gpu = ort.OrtValue.ortvalue_from_numpy(images, 'cuda', number)
             self._binding.bind_ortvalue_input(inputs[0].name, self._on_gpu)
         for i, head in zip(order, self._maps):
             self._binding.bind_output(
                 outputs[i].name, 'cpu', 0, np.float32, head.shape, head.ctypes.data)
 
     def _infer(self, images):
-        np.copyto(self._input, images)
         try:
-            if self._on_gpu is not None:
-                self._on_gpu.update_inplace(self._input)
+            if self._on_gpu is None:
+                np.copyto(self._input, images)
+            else:
+                self._on_gpu.update_inplace(images)
             self._session.run_with_iobinding(self._binding)
             if self._on_gpu is not None:
                 self._binding.synchronize_outputs()

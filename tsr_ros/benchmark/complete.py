@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from pathlib import Path
 
 from tsr_ros.backends.manifest import Manifest
 from tsr_ros.export.export_model import export_files
 from tsr_ros.export.model_folder import WEIGHTS, ModelFolder
-from tsr_ros.export.targets import choose_targets
+from tsr_ros.export.targets import can_write_tflite, choose_targets
 
 
 def complete_models(models_dir: str | Path, folder: Path) -> Path:
@@ -20,7 +19,7 @@ def complete_models(models_dir: str | Path, folder: Path) -> Path:
     comes without its weights, nothing is added. Returns the copy.
     """
     shutil.copytree(models_dir, folder, dirs_exist_ok=True)
-    if importlib.util.find_spec('ai_edge_litert') is None:
+    if not can_write_tflite():
         return folder
     for name, entry in Manifest.read(folder).models.items():
         stored = {(file.format, file.precision) for file in entry.files}

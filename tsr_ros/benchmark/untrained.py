@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import cv2
@@ -14,7 +13,7 @@ import torch
 from tsr_ros.backends.nvidia_driver import has_nvidia_driver
 from tsr_ros.benchmark.tables import UNTRAINED
 from tsr_ros.export.export_model import export_files, open_folder
-from tsr_ros.export.targets import choose_targets
+from tsr_ros.export.targets import can_write_tflite, choose_targets
 from tsr_ros.yolov7.checkpoint import save_weights
 from tsr_ros.yolov7.network import build_network
 
@@ -52,7 +51,7 @@ def make_untrained_model(architecture: str, models_dir: Path, image: np.ndarray,
 def _formats() -> list[str]:
     """Return the formats that can be written here and are of use here."""
     formats = ['onnx']
-    if importlib.util.find_spec('ai_edge_litert') is not None:
+    if can_write_tflite():
         formats.append('tflite')
     if has_nvidia_driver():
         formats.append('onnx-tensorrt')

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -82,6 +83,11 @@ TARGETS = (
     Target('tflite', 'int8', 'int8.tflite', _write_tflite, ('tflite',),
            ('ai-edge-litert', 'onnxruntime')),
 )
+
+
+def can_write_tflite() -> bool:
+    """Tell whether the package that describes TensorFlow Lite's files is installed."""
+    return importlib.util.find_spec('ai_edge_litert') is not None
 
 
 def choose_targets(formats: Iterable[str], precisions: Iterable[str]) -> list[Target]:

@@ -142,7 +142,7 @@ class Trainer:
         return next((k for k, until in enumerate(ends) if progress < until), len(ends) - 1)
 
     def run(self) -> bool:
-        """Train, with a checkpoint after each epoch; return False where it was interrupted."""
+        """Train, with a state now and then and at the end; return False where interrupted."""
         current, batches, stream = None, None, None
         with Interruption() as interruption:
             while self.progress() < 1:
@@ -158,6 +158,8 @@ class Trainer:
                     self.folder.close()
                     return False
                 self.end_epoch()
+            if self.epoch % self.config.save_every:
+                self.save()
         self.folder.close()
         return True
 
@@ -269,14 +271,14 @@ class Trainer:
         )
 
     def end_epoch(self) -> None:
-        """Validate if it is time, write down the epoch and save the state."""
+        """Validate and save the state if it is time, and write down the epoch."""
         self.epoch += 1
         self.batch, self.sums, self.stage_number = 0, np.zeros(len(LOSS_PARTS)), None
         if self.ranks.is_first:
             if self.progress() >= 1 or self.epoch % self.config.validate_every == 0:
                 self.validate(self.record)
             self.history.append(self.record)
-            if self.progress() >= 1 or self.epoch % self.config.save_every == 0:
+            if self.epoch % self.config.save_every == 0:
                 self.save()
             self.folder.write_records(self.history)
             tqdm.write('  '.join(f'{key} {value:g}' for key, value in self.record.items()))
