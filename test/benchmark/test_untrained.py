@@ -38,3 +38,12 @@ def test_what_is_there_is_kept(models):
              if path.suffix in ('.onnx', '.tflite', '.safetensors')}
     make_untrained_model('yolov7-tiny', models, IMAGE, (64, 64))
     assert {path: path.stat().st_mtime_ns for path in files} == files
+
+
+@pytest.mark.parametrize('driver', [False, True])
+def test_only_files_of_the_wanted_precisions_are_made(tmp_path, monkeypatch, driver):
+    monkeypatch.setattr('tsr_ros.benchmark.untrained.has_nvidia_driver', lambda: driver)
+    make_untrained_model('yolov7-tiny', tmp_path, IMAGE, (64, 64), ['fp16', 'bf16'])
+    made = {path.name for path in (tmp_path / 'yolov7-tiny-untrained').iterdir()}
+    assert {'fp32.onnx', 'fp16.onnx'} <= made
+    assert not any('int8' in name for name in made)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -23,13 +24,15 @@ _IMAGES = 2  # to calibrate int8 with: the ranges do not matter for the time
 
 
 def make_untrained_model(architecture: str, models_dir: Path, image: np.ndarray,
-                         input_wh: tuple[int, int] = (640, 640)) -> str:
+                         input_wh: tuple[int, int] = (640, 640),
+                         precisions: Sequence[str] = ()) -> str:
     """
     Write a model with files for every backend into a models folder and return its name.
 
     What an earlier call wrote is kept.
 
     :param image: BGR picture (H, W, 3) uint8 to calibrate int8 with
+    :param precisions: that files are needed for, as backends name them; none: all
     """
     name = architecture + UNTRAINED
     folder = models_dir / name
@@ -42,9 +45,11 @@ def make_untrained_model(architecture: str, models_dir: Path, image: np.ndarray,
     pictures.mkdir(exist_ok=True)
     for k in range(_IMAGES):
         cv2.imwrite(str(pictures / f'{k}.png'), np.roll(image, k * 97, axis=1))
+    # what is not stored in a precision of its own is made of the fp32 file
+    targets = [target for target in choose_targets(_formats(), ('fp32', 'fp16', 'int8'))
+               if not precisions or target.precision in ('fp32', *precisions)]
     opened = open_folder(weights, folder, 'Apache-2.0', 'not trained', say=lambda text: None)
-    export_files(opened, choose_targets(_formats(), ('fp32', 'fp16', 'int8')), pictures, _IMAGES,
-                 say=lambda text: None)
+    export_files(opened, targets, pictures, _IMAGES, say=lambda text: None)
     return name
 
 

@@ -105,7 +105,8 @@ def run(args: argparse.Namespace) -> int:
     if args.untrained:
         from tsr_ros.benchmark.untrained import make_untrained_model
         folder = args.out / 'untrained'
-        names = [make_untrained_model(name, folder, image) for name in args.untrained]
+        names = [make_untrained_model(name, folder, image, precisions=args.precision)
+                 for name in args.untrained]
         more, reasons = find_cases(str(folder), names, *choice)
         cases, left_out = cases + more, {**left_out, **reasons}
     if not cases:

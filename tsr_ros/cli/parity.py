@@ -21,9 +21,9 @@ ERRORS = (BackendError, ValueError, ImportError)
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.description = (
-        'Compare every installed backend and precision with PyTorch in fp32 (where that is '
-        'missing, with ONNX Runtime in fp32): raw head maps, boxes, and mAP where the images are '
-        'labelled. The exit status is 0 if all are within their limits.')
+        'Compare every installed backend and precision with PyTorch in fp32 on the CPU (where '
+        'that is missing, with ONNX Runtime in fp32): raw head maps, boxes, and mAP where the '
+        'images are labelled. The exit status is 0 if all are within their limits.')
     parser.add_argument('--images', type=Path, required=True, metavar='DIR',
                         help='a folder of images, or data in YOLO layout')
     parser.add_argument('--split', metavar='NAME',

@@ -15,6 +15,7 @@ from tsr_ros.backends.base import Backend, BackendError, BackendMissing, DeviceE
 from tsr_ros.backends.detector import Detector
 from tsr_ros.backends.factory import BACKENDS, backend_class, backend_status, create_backend
 from tsr_ros.backends.manifest import Manifest, find_model_file
+from tsr_ros.backends.nvidia_driver import has_nvidia_driver
 from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES, LabelledImage, read_image
 from tsr_ros.evaluation.matching import ImageResult
 from tsr_ros.evaluation.metrics import score
@@ -150,7 +151,9 @@ def check_parity(models_dir: str, model: str, items: Sequence[LabelledImage], la
                  backends: Sequence[str] = (), threads: int = 0,
                  say: Say = tqdm.write) -> Parity:
     """
-    Compare all installed backends and precisions on images.
+    Compare all installed backends and precisions on images, each on the device that it chooses.
+
+    The reference runs on the CPU, so that a GPU has something to be measured by.
 
     :raises BackendMissing: where no backend is there that could be the reference
     """
@@ -164,15 +167,15 @@ def check_parity(models_dir: str, model: str, items: Sequence[LabelledImage], la
     if name != 'pytorch':
         say(f'PyTorch is not here: all is compared with {name} in fp32 instead')
     options = {'threads': threads, 'models_dir': models_dir}
-    with create_backend(name, entry.name, 'fp32', **options) as backend:
+    with create_backend(name, entry.name, 'fp32', device='cpu', **options) as backend:
         backend.load()
         reference = list(_run(backend, items, labelled))
     map50 = _map50(reference, items, entry.labels) if labelled else float('nan')
 
     rows, left_out = [], {}
     for other, precision, reason in _variants(entry, backends):
-        if (other, precision) == (name, 'fp32'):
-            continue
+        if (other, precision) == (name, 'fp32') and not has_nvidia_driver():
+            continue  # it would be compared with itself
         if reason:
             left_out[f'{other} {precision}'.strip()] = reason
             continue
