@@ -86,6 +86,17 @@ def test_a_smaller_network_is_not_set_beside_the_study_without_a_word(result):
     assert words not in build_page(named).html()
 
 
+@pytest.mark.parametrize('device', ['cpu', 'cuda'])
+def test_the_study_stands_beside_what_was_measured_alone(result, device):
+    named = json.loads(json.dumps(result).replace('"small"', '"yolov7-tiny"'))
+    for case in named['cases']:
+        case['device'] = device
+    html = build_page(named).html()
+    assert '<th>study: Colab GPU</th>' in html
+    assert ('<th>here: CPU, fp32</th>' in html) == (device == 'cpu')
+    assert ('<th>here: accelerator</th>' in html) == (device == 'cuda')
+
+
 @pytest.mark.parametrize(('backend', 'precision', 'map50'), [
     ('onnxruntime', 'fp32', 0.8), ('openvino', 'fp32', 0.85),
     ('openvino', 'bf16', None),  # nobody has measured what is made of the file of fp32

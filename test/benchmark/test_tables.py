@@ -99,7 +99,7 @@ def test_an_accelerator_is_not_taken_for_the_cpu():
     on_gpu = case('onnxruntime', 'fp32', 5.0, device='cuda')
     _, rows = compare_rows([{'cases': [FP32, on_gpu]}, {'cases': [FP32]}], ['pc', 'nano'])
     assert rows == [('m', 'onnxruntime', 'fp32', '50.0', '50.0'),
-                    ('m', 'onnxruntime, accelerator', 'fp32', '5.00', '–')]
+                    ('m', 'onnxruntime on cuda', 'fp32', '5.00', '–')]
 
 
 @pytest.mark.parametrize(('sizes', 'pictures', 'expected'), [

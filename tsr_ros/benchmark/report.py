@@ -191,10 +191,11 @@ def _study_section(page: Page, result: Mapping[str, Any]) -> None:
             page.text(f'{model} does {100 * share:.0f} % of the work of the network that the '
                       'study timed: beside its figures these show what a smaller network saves, '
                       'not which runtime is better.')
-        table = [study_headings(), *study_rows(result, model)]
-        if all(row[-1] == '–' for row in table[1:]):  # no accelerator was measured
-            table = [row[:-1] for row in table]
-        page.table(table[0], table[1:])
+        columns = zip(study_headings(), *study_rows(result, model), strict=True)
+        # on the CPU or on an accelerator nothing may have been measured
+        shown_columns = [column for column in columns if set(column[1:]) != {'–'}]
+        headings, *rows = zip(*shown_columns, strict=True)
+        page.table(headings, rows)
         for machines, heading in (
                 (('PC CPU', 'Colab CPU', 'Nano CPU'), 'on a CPU'), (('Colab GPU',), 'on a GPU')):
             page.plot(_study_bars(result, model, machines), f'Average inference {heading}.')

@@ -43,8 +43,8 @@ def is_on_cpu(case: Mapping[str, Any]) -> bool:
 
 
 def backend_name(case: Mapping[str, Any]) -> str:
-    """Return the backend, and that it ran on an accelerator where it did."""
-    return case['backend'] if is_on_cpu(case) else f'{case["backend"]}, accelerator'
+    """Return the backend, and the accelerator that it ran on, if any."""
+    return case['backend'] if is_on_cpu(case) else f'{case["backend"]} on {case["device"]}'
 
 
 def models(result: Mapping[str, Any]) -> list[str]:
