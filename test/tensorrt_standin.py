@@ -5,9 +5,11 @@ TensorRT without a GPU: modules that have the names of one version and not one m
 
 The names in tensorrt_api.json are those that NVIDIA's Python bindings of that version define
 (https://github.com/NVIDIA/TensorRT, python/src, at the tags 8.2.1, 8.5.3, v10.0.0 and
-release/11.1). What a parser refuses is taken from https://github.com/onnx/onnx-tensorrt at
-release/8.2-GA and from what TensorRT-RTX 1.7 says. An engine calculates with ONNX Runtime, when
-the stream that it was started on is waited for, out of and into the addresses that it was given.
+release/11.1), less what the bindings on PyPI turned out to lack: backends/test_tensorrt_names.py
+compares those of 11.1; those of 10.0.1 and 8.6.1 were compared by hand. What a parser refuses is
+taken from https://github.com/onnx/onnx-tensorrt at release/8.2-GA and from what TensorRT-RTX 1.7
+says. An engine calculates with ONNX Runtime, when the stream that it was started on is waited
+for, out of and into the addresses that it was given.
 """
 
 import enum
@@ -24,7 +26,7 @@ from cuda_standin import array_at
 from onnx import TensorProto
 
 VERSIONS = ('8.2.1', '8.5.3', '10.0.0', '11.1.0')
-_API = {version: {name: set(members.split()) for name, members in classes.items()}
+API = {version: {name: set(members.split()) for name, members in classes.items()}
         for version, classes in json.loads(
             (Path(__file__).parent / 'tensorrt_api.json').read_text()).items()}
 _ENUMS = ('BuilderFlag', 'NetworkDefinitionCreationFlag', 'MemoryPoolType', 'TensorIOMode',
@@ -43,7 +45,7 @@ def make_tensorrt(version, gpu, name='tensorrt'):
     had been made current by then; `module.fail` is a set of 'build',
     'context' and 'execute', which then fail as the real ones do.
     """
-    api = _names_of_rtx() if version == 'rtx' else _API[version]
+    api = _names_of_rtx() if version == 'rtx' else API[version]
     trt = types.ModuleType(name)
     trt.__version__ = version
     trt.builds, trt.built_on, trt.fail = [], [], set()
@@ -66,7 +68,7 @@ def make_tensorrt(version, gpu, name='tensorrt'):
 
 def _names_of_rtx():
     real = importlib.import_module('tensorrt_rtx')
-    names = {name: set(dir(getattr(real, name))) for name in _API['11.1.0'] if hasattr(real, name)}
+    names = {name: set(dir(getattr(real, name))) for name in API['11.1.0'] if hasattr(real, name)}
     names.update((name, set(getattr(real, name).__members__))
                  for name in _ENUMS if hasattr(real, name))
     names.update((name, set(dir(getattr(real, name))))

@@ -138,7 +138,7 @@ def test_the_stand_in_of_11_has_the_names_that_tensorrt_rtx_really_has():
                  'OnnxParser', 'ParserError'):
         cls = getattr(tensorrt_standin, '_' + name.lstrip('I'), None) or getattr(trt, name)
         used = {member for member in vars(cls) if not member.startswith('_')} - {'real_name'}
-        used &= tensorrt_standin._API['11.1.0'][name]
+        used &= tensorrt_standin.API['11.1.0'][name]
         # which full TensorRT alone has: a timing cache is of no use without timing
         missing = used - set(dir(getattr(real, name)))
         assert not missing, (name, missing)
