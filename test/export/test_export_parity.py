@@ -110,6 +110,21 @@ def test_all_agree_in_fp32(random_models, pictures, tmp_path, capsys):
     assert 'has no int8 file' in result['left_out']['tflite int8']
 
 
+def test_a_damaged_file_fails_alone(random_models, pictures, tmp_path, capsys):
+    models = tmp_path / 'models'
+    shutil.copytree(random_models, models)
+    damaged, = models.rglob('fp32.onnx')
+    damaged.write_bytes(damaged.read_bytes()[:-7])
+    path = tmp_path / 'parity.json'
+    assert parity('--models-dir', models, '--images', pictures, '--json', path,
+                  '--backends', 'onnxruntime,pytorch') == 1
+    result = json.loads(path.read_text())
+    assert list(result['failed']) == ['onnxruntime fp32', 'onnxruntime fp16']  # made of it
+    assert 'pytorch bf16' in [f'{r["backend"]} {r["precision"]}' for r in result['rows']]
+    assert not result['good']
+    assert 'failed: onnxruntime fp32: ' in capsys.readouterr().out
+
+
 def test_map_where_there_are_labels(small_models, tmp_path, capsys):
     for name in 'images', 'labels':
         (tmp_path / name).mkdir()

@@ -23,7 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         'Compare every installed backend and precision with PyTorch in fp32 on the CPU (where '
         'that is missing, with ONNX Runtime in fp32): raw head maps, boxes, and mAP where the '
-        'images are labelled. The exit status is 0 if all are within their limits.')
+        'images are labelled. The exit status is 0 if none fails and all are within their '
+        'limits.')
     parser.add_argument('--images', type=Path, required=True, metavar='DIR',
                         help='a folder of images, or data in YOLO layout')
     parser.add_argument('--split', metavar='NAME',
@@ -78,6 +79,7 @@ def parity_table(parity: Parity) -> str:
     lines += [f'{row.backend} {row.precision}: {problem}'
               for row in parity.rows for problem in row.problems]
     lines += [f'left out: {name}: {reason}' for name, reason in parity.left_out.items()]
+    lines += [f'failed: {name}: {reason}' for name, reason in parity.failed.items()]
     return '\n'.join(lines)
 
 

@@ -90,7 +90,7 @@ class Row(NamedTuple):
 
 
 class Parity(NamedTuple):
-    """The reference, the rows, and what could not be compared and why."""
+    """The reference, the rows, and what could not be compared and why, by fault or not."""
 
     model: str
     reference: tuple[str, str]  # backend, version
@@ -98,11 +98,12 @@ class Parity(NamedTuple):
     map50: float  # of the reference, NaN without labels
     rows: tuple[Row, ...]
     left_out: dict[str, str]
+    failed: dict[str, str]  # such as a file that is missing or damaged
 
     @property
     def good(self) -> bool:
-        """Whether all rows are within their limits."""
-        return not any(row.problems for row in self.rows)
+        """Whether all could be compared and are within their limits."""
+        return not self.failed and not any(row.problems for row in self.rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
@@ -110,7 +111,7 @@ class Parity(NamedTuple):
             'model': self.model, 'reference': dict(zip(('backend', 'version'), self.reference)),
             'images': self.images, 'map50': None if np.isnan(self.map50) else self.map50,
             'good': self.good, 'rows': [row.as_dict() for row in self.rows],
-            'left_out': self.left_out}
+            'left_out': self.left_out, 'failed': self.failed}
 
 
 class _Listener:
@@ -172,23 +173,24 @@ def check_parity(models_dir: str, model: str, items: Sequence[LabelledImage], la
         reference = list(_run(backend, items, labelled))
     map50 = _map50(reference, items, entry.labels) if labelled else float('nan')
 
-    rows, left_out = [], {}
+    rows, left_out, failed = [], {}, {}
     for other, precision, reason in _variants(entry, backends):
         if (other, precision) == (name, 'fp32') and not has_nvidia_driver():
             continue  # it would be compared with itself
         if reason:
             left_out[f'{other} {precision}'.strip()] = reason
             continue
-        with create_backend(other, entry.name, precision, **options) as backend:
-            try:
+        try:
+            with create_backend(other, entry.name, precision, **options) as backend:
                 backend.load()
-            except DeviceError as error:
-                left_out[f'{other} {precision}'] = str(error)
-                continue
-            outputs = _run(backend, items, labelled)
-            rows.append(_compare(backend, reference, outputs, items, entry.labels, map50))
+                outputs = _run(backend, items, labelled)
+                rows.append(_compare(backend, reference, outputs, items, entry.labels, map50))
+        except BackendError as error:
+            # what this computer cannot do is no fault
+            reasons = left_out if isinstance(error, DeviceError) else failed
+            reasons[f'{other} {precision}'] = str(error)
     return Parity(entry.name, (name, status[name].version), len(items), map50, tuple(rows),
-                  left_out)
+                  left_out, failed)
 
 
 def _variants(entry: Any, backends: Sequence[str]) -> Iterator[tuple[str, str, str]]:
