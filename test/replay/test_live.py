@@ -120,6 +120,22 @@ def test_a_detector_that_dies_ends_the_replay(drive, options, monkeypatch):
         replay(drive, options)
 
 
+@pytest.mark.parametrize(('step', 'frames'), [('_introduce', '0'), ('_watch', '1')])
+def test_a_player_that_hangs_ends_the_replay(images, options, monkeypatch, step, frames):
+    steps = {name: getattr(live, name) for name in ('_introduce', '_watch')}
+
+    def halt(observer, executor, detector, player, *rest):
+        while len(observer.sent) < int(frames):
+            executor.spin_once(timeout_sec=0.1)
+        os.kill(player.pid, signal.SIGSTOP)
+        steps[step](observer, executor, detector, player, *rest)
+
+    monkeypatch.setattr(live, step, halt)
+    monkeypatch.setattr(live, '_STALLED_S', 3.0)
+    with pytest.raises(LiveError, match=rf'player has told nothing for 3 s; {frames}\d* frames'):
+        replay(images, options)
+
+
 def test_a_node_that_fails_shows_its_last_lines(tmp_path):
     with NodeProcess('tsr_ros.nodes.no_such_node', {}, {}, tmp_path) as node:
         node.wait(60.0)

@@ -36,7 +36,7 @@ from tsr_ros.vision.detections import Detections
 
 IMAGE_TOPIC = '/camera/image_raw'
 START_TIMEOUT_S = 600.0  # a runtime may have to build its engine first
-_STALLED_S = 60.0        # a detector that has not moved for so long will not move again
+_STALLED_S = 60.0        # what has not moved for so long will not move again
 _RESULTS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE,
                       durability=DurabilityPolicy.VOLATILE)
 
@@ -69,6 +69,8 @@ class Observer:
         self.detector: dict[str, str] = {}
         self.error = ''
         self.player: dict[str, str] = {}
+        self.player_finished = False
+        self.player_heard_s = 0.0  # when it was last heard of, steady clock
         self.cameras_known = 0  # to the detector, as far as it has said
         self.answered_twice = 0
         for message_type, topic, callback, qos in (
@@ -89,7 +91,7 @@ class Observer:
 
     def has_heard_all(self) -> bool:
         """Tell whether the player has finished and all that it sent is known here."""
-        return bool(self.player) and len(self.sent) >= int(self.player['sent'])
+        return self.player_finished and len(self.sent) >= int(self.player['sent'])
 
     def _on_sent(self, message: TimeReference) -> None:
         time_ref = message.time_ref
@@ -112,6 +114,8 @@ class Observer:
             values = {value.key: value.value for value in status.values}
             if status.name == 'player_node: player':
                 self.player = values
+                self.player_finished = status.message == 'played'
+                self.player_heard_s = time.monotonic()
             elif status.name == 'detector_node: input':
                 self.cameras_known = int(values['publishers'])
                 self.counts.append(Counts(
@@ -134,7 +138,8 @@ def replay_live(source: Source, options: DetectorOptions | None = None, rate: fl
     image was at the node by the recording's own clock.
 
     :param rate: times the source's own pace.
-    :raises LiveError: where the detector does not start, dies or stalls, or the source fails.
+    :raises LiveError: where the detector does not start, either process dies or stalls, or the
+        source fails.
     """
     options = options or DetectorOptions()
     with tempfile.TemporaryDirectory(prefix='tsr_replay_') as folder, _signals_interrupt(), \
@@ -224,6 +229,15 @@ def _must_run(detector: NodeProcess, when: str) -> None:
         raise LiveError(f'the detector ended {when}. Its last lines:\n{detector.last_lines()}')
 
 
+def _must_play(observer: Observer, player: NodeProcess) -> None:
+    """Refuse to wait longer for a player that tells nothing, which it does each second."""
+    silent_s = time.monotonic() - observer.player_heard_s
+    if silent_s > _STALLED_S and not player.ended():
+        raise LiveError(
+            f'the player has told nothing for {silent_s:.0f} s; {len(observer.sent)} frames had '
+            f'come until then. Does its source answer? Its last lines:\n{player.last_lines()}')
+
+
 def _introduce(observer: Observer, executor: SingleThreadedExecutor, detector: NodeProcess,
                player: NodeProcess) -> None:
     """
@@ -231,8 +245,10 @@ def _introduce(observer: Observer, executor: SingleThreadedExecutor, detector: N
 
     The player knowing the detector is not enough: what comes from somebody unknown is ignored.
     """
+    observer.player_heard_s = time.monotonic()
     while not (observer.cameras_known or player.ended()):
         _receive(executor, 0.05)
+        _must_play(observer, player)
         _must_run(detector, 'before a frame came')
     observer.let_player_begin()
 
@@ -244,6 +260,7 @@ def _watch(observer: Observer, executor: SingleThreadedExecutor, detector: NodeP
               disable=None if progress else True) as bar:
         while not (player.ended() or observer.has_heard_all()):
             _receive(executor, 0.1)
+            _must_play(observer, player)
             _must_run(detector, 'while frames were coming')
             if len(observer.sent) > bar.n:
                 bar.set_postfix_str(f'{len(observer.detections)} answered', refresh=False)

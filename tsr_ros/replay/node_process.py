@@ -96,4 +96,5 @@ class NodeProcess:
             if self._process.poll() is not None:
                 return
             self._process.send_signal(number)
+            self._process.send_signal(signal.SIGCONT)  # a process that is halted hears nothing
             self.wait(patience_s)

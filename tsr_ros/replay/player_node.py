@@ -40,6 +40,7 @@ LEDGER = QoSProfile(history=HistoryPolicy.KEEP_ALL, depth=0,
                     reliability=ReliabilityPolicy.RELIABLE,
                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _READ_AHEAD = 8  # frames
+_REPORT_PERIOD_S = 1.0
 
 
 class PreparedFrame(NamedTuple):
@@ -89,6 +90,7 @@ class PlayerNode(Node):
         self._late = 0
         self._latest_ms = 0.0
         self._count = 0
+        self._next_report = 0.0
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self)
 
@@ -138,11 +140,12 @@ class PlayerNode(Node):
                 self._late += late_ms > LATE_MS
                 self._latest_ms = max(self._latest_ms, late_ms)
                 self._count += 1
+                self._report_now_and_then('playing')
         self.get_logger().info(
             f'Played {self._count} frames of {self._source.path} in '
             f'{time.monotonic() - start:.1f} s; {self._late} were sent more than {LATE_MS:g} ms '
             f'late, the latest {self._latest_ms:.1f} ms')
-        self._report()
+        self._report('played')
         self._wait_for_readers()
 
     def close(self) -> None:
@@ -154,6 +157,7 @@ class PlayerNode(Node):
         next_word = time.monotonic() + 2.0
         while not publisher.get_subscription_count():
             self._executor.spin_once(timeout_sec=0.02)
+            self._report_now_and_then('waiting')
             if time.monotonic() > next_word:
                 self.get_logger().info(
                     f'Waiting for somebody to subscribe to {publisher.topic_name}')
@@ -176,6 +180,7 @@ class PlayerNode(Node):
             if now >= due:
                 return
             self._publish_clock(now, start, first_ns)
+            self._report_now_and_then('playing')
             self._executor.spin_once(timeout_sec=max(0.0, min(period, due - now)))
             # whatever came up may have ended the wait early
             time.sleep(max(0.0, min(now + period, due) - time.monotonic()))
@@ -196,10 +201,16 @@ class PlayerNode(Node):
         self._image_publisher.publish(frame.image)
         self._sent_publisher.publish(sent)
 
-    def _report(self) -> None:
-        """Say on /diagnostics how the pace was kept."""
+    def _report_now_and_then(self, state: str) -> None:
+        now = time.monotonic()
+        if now >= self._next_report:
+            self._next_report = now + _REPORT_PERIOD_S
+            self._report(state)
+
+    def _report(self, state: str) -> None:
+        """Say on /diagnostics how far it is and how the pace was kept."""
         status = DiagnosticStatus(
-            level=DiagnosticStatus.OK, name=f'{self.get_name()}: player', message='played',
+            level=DiagnosticStatus.OK, name=f'{self.get_name()}: player', message=state,
             hardware_id=str(self._source.path))
         status.values = [KeyValue(key=key, value=str(value)) for key, value in (
             ('sent', self._count), ('late', self._late), ('latest_ms', f'{self._latest_ms:.1f}'))]
