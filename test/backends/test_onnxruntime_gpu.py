@@ -117,16 +117,21 @@ def test_each_image_reaches_the_gpu(small_models, runtime):
                 np.testing.assert_array_equal(head, wanted)
 
 
-@pytest.mark.parametrize(('version', 'options'), [
-    ('1.10.0', {'device_id': 0}),  # knows nothing of TF32
-    ('1.17.3', {'device_id': 0}),
-    ('1.18.0', {'device_id': 0, 'use_tf32': '0'}),
-    ('1.31.1', {'device_id': 0, 'use_tf32': '0'}),
-    ('2.0.0', {'device_id': 0, 'use_tf32': '0'}),
+@pytest.mark.parametrize(('version', 'precision', 'options'), [
+    ('1.10.0', 'fp32', {'device_id': 0}),  # knows nothing of TF32
+    ('1.17.3', 'fp32', {'device_id': 0}),
+    ('1.18.0', 'fp32', {'device_id': 0, 'use_tf32': '0'}),
+    ('1.31.1', 'fp32', {'device_id': 0, 'use_tf32': '0'}),
+    ('2.0.0', 'fp32', {'device_id': 0, 'use_tf32': '0'}),
+    # whatever is no fp32 wants the tensor cores, which the option switches off altogether
+    ('1.31.1', 'fp16', {'device_id': 0}),
 ])
-def test_fp32_is_no_tf32(small_models, runtime, version, options):
+def test_fp32_is_no_tf32(small_models, runtime, monkeypatch, version, precision, options):
     runtime(version)
-    with create_backend('onnxruntime', 'small', device='cuda', models_dir=small_models) as backend:
+    # the file of fp32 stands in for one of fp16
+    monkeypatch.setattr(module.OnnxRuntimeBackend, '_check_precision', lambda *args: None)
+    with create_backend('onnxruntime', 'small', precision=precision, device='cuda',
+                        models_dir=small_models) as backend:
         backend.load()
         assert Session.options == {'CUDAExecutionProvider': options, 'CPUExecutionProvider': {}}
 

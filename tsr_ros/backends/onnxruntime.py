@@ -88,8 +88,10 @@ class OnnxRuntimeBackend(Backend):
         if provider == 'CPUExecutionProvider':
             return {}
         options = {'device_id': number}
-        if provider == 'CUDAExecutionProvider' and _has_tf32(self.version()):
-            options['use_tf32'] = '0'  # fp32 means fp32
+        if provider == 'CUDAExecutionProvider' and self.precision != 'fp16' and (
+                _has_tf32(self.version())):
+            # fp32 means fp32; it switches off the tensor cores, which fp16 is for
+            options['use_tf32'] = '0'
         if provider == 'TensorrtExecutionProvider':
             options['trt_fp16_enable'] = self.precision == 'fp16'
         return options
