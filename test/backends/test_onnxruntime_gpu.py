@@ -59,13 +59,14 @@ class Binding:
 
 
 class Session:
-    """A session on a GPU."""
+    """A session on a GPU, or on the CPU where CUDA's libraries are not found."""
 
     options = None
+    libraries = True
 
     def __init__(self, path, options, providers):
         Session.options = dict(providers)
-        self.names = [name for name, _ in providers]
+        self.names = [name for name, _ in providers][0 if self.libraries else 1:]
         self.session = onnxruntime.InferenceSession(path, options, ['CPUExecutionProvider'])
         self.get_inputs, self.get_outputs = self.session.get_inputs, self.session.get_outputs
         self.run = self.session.run
@@ -74,9 +75,12 @@ class Session:
         return self.names
 
     def io_binding(self):
-        return Binding()
+        return Binding() if self.libraries else self.session.io_binding()
 
     def run_with_iobinding(self, binding):
+        if not self.libraries:
+            self.session.run_with_iobinding(binding)
+            return
         names = [output.name for output in self.get_outputs()]
         values = self.run(names, {self.get_inputs()[0].name: binding.value.array})
         binding.results = dict(zip(names, values))
@@ -100,6 +104,7 @@ def runtime(monkeypatch):
     def install(*args):
         runtime = Runtime(*args)
         monkeypatch.setattr(module, '_import', lambda: runtime)
+        return runtime
     return install
 
 
@@ -134,6 +139,35 @@ def test_fp32_is_no_tf32(small_models, runtime, monkeypatch, version, precision,
                         models_dir=small_models) as backend:
         backend.load()
         assert Session.options == {'CUDAExecutionProvider': options, 'CPUExecutionProvider': {}}
+
+
+def test_libraries_that_pip_brought_are_loaded_before_they_are_needed(
+        small_models, runtime, monkeypatch, capsys):
+    def preload_dlls():
+        print('Failed to load libcudnn.so.9')
+        Session.libraries = True
+
+    runtime('1.31.1').preload_dlls = preload_dlls
+    monkeypatch.setattr(Session, 'libraries', False)
+    with create_backend('onnxruntime', 'small', device='cuda', models_dir=small_models) as backend:
+        backend.load()
+        assert backend.describe().device == 'cuda'
+    assert capsys.readouterr() == ('', 'Failed to load libcudnn.so.9\n')
+
+
+def test_without_cudas_libraries(small_models, runtime, monkeypatch):
+    image = square_image([(20, 30, 16, 0)])[None]
+    runtime('1.31.1')
+    monkeypatch.setattr(Session, 'libraries', False)
+    monkeypatch.setattr(module, 'has_nvidia_driver', lambda: True)
+    backend = create_backend('onnxruntime', 'small', device='cuda', models_dir=small_models)
+    with pytest.raises(DeviceError, match='could not start CUDAExecutionProvider and runs on CPU'):
+        backend.load()
+    with create_backend('onnxruntime', 'small', models_dir=small_models) as backend:
+        backend.load()
+        assert backend.describe().device == 'cpu'
+        assert backend.describe().detail.endswith('CUDAExecutionProvider could not start')
+        assert np.isfinite(backend.infer(image)[0]).all()
 
 
 def test_without_the_provider(small_models, runtime):

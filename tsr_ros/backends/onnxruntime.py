@@ -1,5 +1,8 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
+import sys
+
 import numpy as np
 
 from .base import (
@@ -28,6 +31,7 @@ class OnnxRuntimeBackend(Backend):
     install_hint = 'pip install onnxruntime'
 
     _session = None
+    _not_started = ''  # the provider that was wanted, where another runs
 
     @classmethod
     def version(cls):
@@ -48,6 +52,8 @@ class OnnxRuntimeBackend(Backend):
             raise DeviceError('this ONNX Runtime has no {}; it has {}'.format(
                 wanted, ', '.join(ort.get_available_providers())))
         self._check_precision(device)
+        if device != 'cpu':
+            _find_cuda(ort)
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
@@ -67,8 +73,14 @@ class OnnxRuntimeBackend(Backend):
             raise ModelFileError('ONNX Runtime cannot load {}: {}'.format(
                 self.model_file.path, error))
         if self._session.get_providers()[0] != wanted:
-            raise DeviceError('ONNX Runtime could not start {} and runs on {}'.format(
-                wanted, self._session.get_providers()[0]))
+            self._not_started = wanted
+            if self.device != 'auto':
+                raise DeviceError(
+                    'ONNX Runtime could not start {} and runs on {}: it needs the libraries of '
+                    'CUDA and cuDNN, in the versions that it was built for'.format(
+                        wanted, self._session.get_providers()[0]))
+            device = 'cpu'
+            self._check_precision(device)
         self._bind(ort, device, number)
 
     def _check_precision(self, device):
@@ -153,10 +165,14 @@ class OnnxRuntimeBackend(Backend):
             return self.device, ''
         providers = self._session.get_providers()
         device = providers[0].replace('ExecutionProvider', '').lower()
-        return device, 'execution providers ' + ', '.join(providers)
+        detail = 'execution providers ' + ', '.join(providers)
+        if self._not_started:
+            detail += '; {} could not start'.format(self._not_started)
+        return device, detail
 
     def _close(self):
         self._session = self._binding = self._on_gpu = None
+        self._not_started = ''
 
 
 def _import():
@@ -167,6 +183,14 @@ def _import():
         raise BackendMissing('ONNX Runtime cannot be imported ({}): {}'.format(
             error, OnnxRuntimeBackend.install_hint))
     return onnxruntime
+
+
+def _find_cuda(ort):
+    """Load the libraries of CUDA and cuDNN that pip has brought (ONNX Runtime 1.21 on)."""
+    preload = getattr(ort, 'preload_dlls', None)
+    if preload is not None:
+        with contextlib.redirect_stdout(sys.stderr):  # where it says what it does not find
+            preload()
 
 
 def _has_tf32(version):
