@@ -61,6 +61,9 @@ def test_the_page_says_how_the_computer_was(result):
     noted = copy.deepcopy(result)
     noted['host'].update(board='Some board', governor='powersave')
     noted['load_average'] = 1.25
+    noted['host']['versions'] = {'onnxruntime': '1.30.0'}  # of another than the one imported
+    for case in noted['cases']:
+        case['runtime'] = 'onnxruntime 1.31.1'
     noted['cases'][0].update(frequency_mhz=800.0, temperature_c=50.0, energy_j=2.0,
                              repeated_bursts=0, disturbed_bursts=0)
     noted['cases'][1].update(frequency_mhz=1200.0, temperature_c=None, energy_j=None,
@@ -71,6 +74,7 @@ def test_the_page_says_how_the_computer_was(result):
             ('threads on the CPU', '1'), ('clock, average of each case', '800 to 1200 MHz'),
             ('rule that sets the clock', 'powersave'), ('highest temperature', '50 °C'),
             ('energy of an image, whole package', '2 J'), ('load average at the start', '1.2'),
+            ('measured', 'onnxruntime 1.31.1'), ('onnxruntime, installed', '1.30.0'),
             ('bursts', '6, repeated because others used the machine 2, disturbed all the same 1')):
         assert f'<td class=left>{what}</td><td class=left>{told}</td>' in html
     assert '6 runs (so few that p99 is all but the slowest) of each' in html

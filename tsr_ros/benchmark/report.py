@@ -266,7 +266,9 @@ def _method_section(page: Page, result: Mapping[str, Any]) -> None:
         ('measured peaks', peaks or 'not measured'), *_circumstances(result),
         ('system', host['system']),
         ('Python', host['python']), ('tsr_ros', host['tsr_ros']),
-        *host['versions'].items(),
+        # as they say themselves; what is installed may be another version than what is imported
+        ('measured', ', '.join(dict.fromkeys(case['runtime'] for case in result['cases']))),
+        *((f'{package}, installed', version) for package, version in host['versions'].items()),
         ('image', f'{width} x {height}, sha256 {result["image"]["sha256"][:16]}…'),
         *((f'model file of {case["title"]}',
            f'{case["file"]}, sha256 {case["model_sha256"][:16]}…') for case in result['cases'])]
