@@ -26,6 +26,7 @@ COMMANDS = {
     'engine': ('engine', 'build a TensorRT engine ahead of time'),
     'parity': ('parity', 'check that all runtimes say the same on the same images'),
     'train': ('train', 'train a network, go on with a run, or compare runs'),
+    'average': ('average', 'average the weights of several training runs'),
     'data': ('data', 'check, divide and convert data for training'),
     'import-checkpoint': ('import_checkpoint', 'turn an official YOLOv7 checkpoint into weights'),
     'bag': ('bag', 'render, import, look into, export and replay recordings'),

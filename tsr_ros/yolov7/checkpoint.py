@@ -88,14 +88,7 @@ def load_weights(path: str | os.PathLike[str], for_training: bool = False) -> Ne
 
     :raises CheckpointError: for a file that is damaged or not of our format
     """
-    try:
-        with safe_open(path, 'pt') as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f'{path}: not a safetensors file: {error}') from None
-    if metadata.get('format') != FORMAT:
-        raise CheckpointError(f'{path}: its format is {metadata.get("format")!r}, not {FORMAT!r}')
+    metadata, tensors = _read(path)
     try:
         labels = json.loads(metadata['labels'])
         network = build_network(
@@ -113,6 +106,52 @@ def load_weights(path: str | os.PathLike[str], for_training: bool = False) -> Ne
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(f'{path}: {error}') from None
     return network
+
+
+def average_weights(
+    paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]
+) -> dict[str, str]:
+    """
+    Write the mean of several networks' weights and return its metadata.
+
+    It is of use for runs that began from the same weights: their mean is then often better than
+    each (Wortsman et al. 2022, "Model soups"). Of networks trained apart it is worth nothing.
+
+    :param paths: weights of one architecture, with the same labels, anchors and input size
+    :raises CheckpointError: for a file that is damaged, not of our format or of another network
+    """
+    metadata, sums = _read(paths[0])
+    dtypes = {name: value.dtype for name, value in sums.items()}
+    sums = {name: value.float() for name, value in sums.items()}
+    for path in paths[1:]:
+        other, tensors = _read(path)
+        for key, value in metadata.items():
+            if other.get(key) != value:
+                raise CheckpointError(f'{path} differs from {paths[0]} in its {key}')
+        if {name: value.shape for name, value in tensors.items()} != {
+            name: value.shape for name, value in sums.items()
+        }:
+            raise CheckpointError(f'{path} differs from {paths[0]} in its tensors')
+        for name, value in tensors.items():
+            sums[name] += value.float()
+    means = {name: (value / len(paths)).to(dtypes[name]) for name, value in sums.items()}
+    with whole_file(Path(out)) as temporary:
+        save_file(means, temporary, metadata)
+        temporary.chmod(0o644)
+    return metadata
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return metadata and tensors of a file of our format."""
+    try:
+        with safe_open(path, 'pt') as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f'{path}: not a safetensors file: {error}') from None
+    if metadata.get('format') != FORMAT:
+        raise CheckpointError(f'{path}: its format is {metadata.get("format")!r}, not {FORMAT!r}')
+    return metadata, tensors
 
 
 def restore_layer(layer: nn.Module, name: str, tensors: dict[str, Tensor]) -> None:
