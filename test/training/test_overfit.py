@@ -4,6 +4,7 @@ import yaml
 
 from tsr_ros.cli import main
 from tsr_ros.training.records import read_records
+from tsr_ros.training.trainer import Trainer
 
 SETTINGS = {
     'labels': ['stop', 'turn', 'yield'],
@@ -37,3 +38,23 @@ def test_twenty_images_are_learnt(generated_data, tmp_path):
     assert len(records) == 70
     assert records[-1]['map50'] > 0.95
     assert records[-1]['loss'] < records[0]['loss'] / 2
+
+
+def test_the_last_epoch_is_validated_whenever_the_time_is_up(
+        generated_data, tmp_path, monkeypatch):
+    asked = []
+
+    def progress(trainer, done=0.0):
+        """Nearly 1 when the first epoch has ended, and 1 a moment later."""
+        if trainer.epoch and not done:
+            asked.append(trainer.epoch)
+        return 1.0 if len(asked) > 1 else 0.999
+
+    monkeypatch.setattr(Trainer, 'progress', progress)
+    settings = tmp_path / 'short.yaml'
+    settings.write_text(yaml.safe_dump(SETTINGS))
+    out = tmp_path / 'run'
+    assert main(['train', str(settings), '--data', str(generated_data), '--out', str(out)]) == 0
+    records = read_records(out / 'results.csv')
+    assert [record.get('map50') is not None for record in records] == [False, True]
+    assert (out / 'last.safetensors').exists()

@@ -144,8 +144,9 @@ class Trainer:
     def run(self) -> bool:
         """Train, with a state now and then and at the end; return False where interrupted."""
         current, batches, stream = None, None, None
+        finished = self.progress() >= 1
         with Interruption() as interruption:
-            while self.progress() < 1:
+            while not finished:
                 if self.stage_number is None:
                     self.stage_number = self.choose_stage()
                 stage = self.config.stages[self.stage_number]
@@ -157,7 +158,7 @@ class Trainer:
                     self.save()
                     self.folder.close()
                     return False
-                self.end_epoch()
+                finished = self.end_epoch()
             if self.epoch % self.config.save_every:
                 self.save()
         self.folder.close()
@@ -270,12 +271,13 @@ class Trainer:
             f'or max_gradient_norm, or take precision fp32, and resume; {kept}'
         )
 
-    def end_epoch(self) -> None:
-        """Validate and save the state if it is time, and write down the epoch."""
+    def end_epoch(self) -> bool:
+        """Validate and save the state if it is time; return whether the run is finished."""
         self.epoch += 1
         self.batch, self.sums, self.stage_number = 0, np.zeros(len(LOSS_PARTS)), None
+        finished = self.progress() >= 1  # asked once: a time limit may pass at any moment
         if self.ranks.is_first:
-            if self.progress() >= 1 or self.epoch % self.config.validate_every == 0:
+            if finished or self.epoch % self.config.validate_every == 0:
                 self.validate(self.record)
             self.history.append(self.record)
             if self.epoch % self.config.save_every == 0:
@@ -283,6 +285,7 @@ class Trainer:
             self.folder.write_records(self.history)
             tqdm.write('  '.join(f'{key} {value:g}' for key, value in self.record.items()))
         self.ranks.wait()
+        return finished
 
     def validate(self, record: Record) -> None:
         """Score the averaged weights and keep them if they are the best so far."""
