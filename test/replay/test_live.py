@@ -128,10 +128,10 @@ def test_a_player_that_hangs_ends_the_replay(images, options, monkeypatch, step,
         while len(observer.sent) < int(frames):
             executor.spin_once(timeout_sec=0.1)
         os.kill(player.pid, signal.SIGSTOP)
+        monkeypatch.setattr(live, '_STALLED_S', 3.0)  # only now: to start may take longer
         steps[step](observer, executor, detector, player, *rest)
 
     monkeypatch.setattr(live, step, halt)
-    monkeypatch.setattr(live, '_STALLED_S', 3.0)
     with pytest.raises(LiveError, match=rf'player has told nothing for 3 s; {frames}\d* frames'):
         replay(images, options)
 
