@@ -25,11 +25,9 @@ class AnnotatedImages:
     def __init__(self, node, labels):
         self._node = node
         self._labels = labels
-        self._raw = node.create_publisher(
-            Image, TOPIC, qos.results(), qos_overriding_options=qos.overridable())
-        self._jpeg = node.create_publisher(
-            CompressedImage, TOPIC + '/compressed', qos.results(),
-            qos_overriding_options=qos.overridable())
+        self._raw = qos.open_topic(node.create_publisher, Image, TOPIC, qos.results())
+        self._jpeg = qos.open_topic(
+            node.create_publisher, CompressedImage, TOPIC + '/compressed', qos.results())
 
     def publish(self, bgr, detections, header) -> None:
         """Draw into a copy of a picture, uint8 (H, W, 3), and publish it, if somebody listens."""

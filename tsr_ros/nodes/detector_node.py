@@ -127,7 +127,8 @@ class DetectorNode(LifecycleNode):
         if self.is_shut_down():  # no wonder, and nobody to tell
             return TransitionCallbackReturn.FAILURE
         text = str(error)
-        if not isinstance(error, BackendError):  # rclpy would pass over it in silence
+        if not isinstance(error, (BackendError, qos.QosError)):
+            # rclpy would pass over it in silence
             traceback.print_exc()
             text = 'unexpected {}: {}'.format(type(error).__name__, error)
         self._diagnostics.problem('configure', 'not {}: {}'.format(what, text), lasting=True)
@@ -165,8 +166,7 @@ class DetectorNode(LifecycleNode):
                 self._info.name, '; '.join(self._described)), lasting=True)
 
     def _create_publisher(self, message_type, topic, profile):
-        publisher = self.create_publisher(message_type, topic, profile,
-                                          qos_overriding_options=qos.overridable())
+        publisher = qos.open_topic(self.create_publisher, message_type, topic, profile)
         self._own_publishers.append(publisher)
         return publisher
 

@@ -50,9 +50,8 @@ class ImageInput:
 
     def _subscribe(self, message_type, topic):
         def subscribe(**events):
-            return self._node.create_subscription(
-                message_type, topic, self._on_image, self.qos,
-                qos_overriding_options=qos.overridable(), **events)
+            return qos.open_topic(self._node.create_subscription, message_type, topic,
+                                  self._on_image, self.qos, **events)
         try:
             return subscribe(event_callbacks=SubscriptionEventCallbacks(
                 message_lost=self._on_message_lost))

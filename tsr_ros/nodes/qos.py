@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The quality of service that the topics are offered and asked for with."""
 
+from rclpy.exceptions import ParameterException
 from rclpy.qos import (
     DurabilityPolicy,
     QoSPolicyKind,
@@ -10,6 +11,11 @@ from rclpy.qos import (
     qos_profile_sensor_data,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
+
+try:
+    from rclpy.event_handler import UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import UnsupportedEventTypeError
 
 # Overrides are written into a profile, so each topic gets one of its own.
 
@@ -37,11 +43,30 @@ def latched() -> QoSProfile:
                       durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-def overridable() -> QoSOverridingOptions:
-    """Return the options for the parameters qos_overrides.<topic>.<publisher|subscription>.*."""
-    return QoSOverridingOptions((
+class QosError(Exception):
+    """A topic cannot be opened with the policies that are wanted; says which topic and why."""
+
+
+def open_topic(create, message_type, topic, *arguments, **options):
+    """
+    Return a publisher or subscription whose policies the user's parameters may replace.
+
+    These are qos_overrides.<topic>.<publisher|subscription>.<policy>.
+
+    :param create: create_publisher or create_subscription of a node; the rest are its arguments
+    :raises QosError: for parameters that make no sense
+    """
+    overriding = QoSOverridingOptions((
         QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY,
         QoSPolicyKind.DURABILITY))
+    try:
+        return create(message_type, topic, *arguments, qos_overriding_options=overriding,
+                      **options)
+    except UnsupportedEventTypeError:
+        raise
+    except (ParameterException, RuntimeError) as error:
+        raise QosError('{} cannot be opened, look at the parameters qos_overrides.*: {}'.format(
+            topic, error))
 
 
 # The policies that can be overridden so as to ask for more than is offered, weakest value first.

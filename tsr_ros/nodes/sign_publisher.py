@@ -22,8 +22,8 @@ class SignPublisher:
         self._node = node
         self._labels = labels
         self._tracker = SignTracker()
-        self._publisher = node.create_publisher(
-            TrafficSignArray, '~/signs', qos.results(), qos_overriding_options=qos.overridable())
+        self._publisher = qos.open_topic(
+            node.create_publisher, TrafficSignArray, '~/signs', qos.results())
 
     def follow(self, detections, header, arrival):
         """
