@@ -73,13 +73,12 @@ class OnnxRuntimeBackend(Backend):
             raise ModelFileError('ONNX Runtime cannot load {}: {}'.format(
                 self.model_file.path, error))
         if self._session.get_providers()[0] != wanted:
-            self._not_started = wanted
             if self.device != 'auto':
                 raise DeviceError(
                     'ONNX Runtime could not start {} and runs on {}: it needs the libraries of '
                     'CUDA and cuDNN, in the versions that it was built for'.format(
                         wanted, self._session.get_providers()[0]))
-            device = 'cpu'
+            self._not_started, device = wanted, 'cpu'
             self._check_precision(device)
         self._bind(ort, device, number)
 

@@ -8,11 +8,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from . import qos
 from .frame_slot import Frame
-
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from .qos import event_handler
 
 MESSAGE_TYPES = {'raw': Image, 'compressed': CompressedImage}
 MAX_DISORDER_NS = 1000000000  # images of several best-effort publishers may come out of order
@@ -53,9 +49,9 @@ class ImageInput:
             return qos.open_topic(self._node.create_subscription, message_type, topic,
                                   self._on_image, self.qos, **events)
         try:
-            return subscribe(event_callbacks=SubscriptionEventCallbacks(
+            return subscribe(event_callbacks=event_handler.SubscriptionEventCallbacks(
                 message_lost=self._on_message_lost))
-        except UnsupportedEventTypeError:  # not every middleware counts them
+        except event_handler.UnsupportedEventTypeError:  # not every middleware counts them
             return subscribe()
 
     def close(self) -> None:

@@ -13,9 +13,9 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 try:
-    from rclpy.event_handler import UnsupportedEventTypeError
+    from rclpy import event_handler
 except ImportError:  # Humble
-    from rclpy.qos_event import UnsupportedEventTypeError
+    from rclpy import qos_event as event_handler
 
 # Overrides are written into a profile, so each topic gets one of its own.
 
@@ -62,7 +62,7 @@ def open_topic(create, message_type, topic, *arguments, **options):
     try:
         return create(message_type, topic, *arguments, qos_overriding_options=overriding,
                       **options)
-    except UnsupportedEventTypeError:
+    except event_handler.UnsupportedEventTypeError:
         raise
     except (ParameterException, RuntimeError) as error:
         raise QosError('{} cannot be opened, look at the parameters qos_overrides.*: {}'.format(

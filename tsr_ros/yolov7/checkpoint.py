@@ -75,9 +75,7 @@ def save_weights(
         'outputs': json.dumps(outputs),
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    with whole_file(Path(path)) as temporary:
-        save_file(tensors, temporary, metadata)
-        temporary.chmod(0o644)
+    _write(path, tensors, metadata)
 
 
 def load_weights(path: str | os.PathLike[str], for_training: bool = False) -> Network:
@@ -135,10 +133,16 @@ def average_weights(
         for name, value in tensors.items():
             sums[name] += value.float()
     means = {name: (value / len(paths)).to(dtypes[name]) for name, value in sums.items()}
-    with whole_file(Path(out)) as temporary:
-        save_file(means, temporary, metadata)
-        temporary.chmod(0o644)
+    _write(out, means, metadata)
     return metadata
+
+
+def _write(
+    path: str | os.PathLike[str], tensors: dict[str, Tensor], metadata: dict[str, str]
+) -> None:
+    with whole_file(Path(path)) as temporary:
+        save_file(tensors, temporary, metadata)
+        temporary.chmod(0o644)
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
