@@ -13,6 +13,7 @@ coloured lies within two and a half of its widths. `square_image` paints such a 
 
 import hashlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +39,14 @@ def square_image(squares, resolution_wh=(160, 96), ground=(30, 30, 30)):
     for left, top, width, class_id in squares:
         image[top:top + width, left:left + width] = COLOURS_BGR[class_id]
     return image
+
+
+def compile_library(path, source, *flags):
+    """Write C source beside a shared library and compile it; return the library's path."""
+    code = path.with_name(path.name + '.c')
+    code.write_text(source)
+    subprocess.run(['gcc', '-shared', '-fPIC', *flags, '-o', str(path), str(code)], check=True)
+    return path
 
 
 def write_small_model(folder, num_classes=5, input_wh=(160, 96), name=NAME):

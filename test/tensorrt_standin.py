@@ -27,8 +27,8 @@ from onnx import TensorProto
 
 VERSIONS = ('8.2.1', '8.5.3', '10.0.0', '11.1.0')
 API = {version: {name: set(members.split()) for name, members in classes.items()}
-        for version, classes in json.loads(
-            (Path(__file__).parent / 'tensorrt_api.json').read_text()).items()}
+       for version, classes in json.loads(
+           (Path(__file__).parent / 'tensorrt_api.json').read_text()).items()}
 _ENUMS = ('BuilderFlag', 'NetworkDefinitionCreationFlag', 'MemoryPoolType', 'TensorIOMode',
           'DataType')
 _TYPES = {TensorProto.FLOAT: 'FLOAT', TensorProto.UINT8: 'UINT8'}

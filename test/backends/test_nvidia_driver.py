@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers import compile_library
 
 SOURCE = r'''
 #include <string.h>
@@ -38,9 +39,7 @@ def probe(tmp_path):
         if status is None:
             (tmp_path / 'libcuda.so.1').write_bytes(b'no library')
         else:
-            (tmp_path / 'cuda.c').write_text(SOURCE)
-            subprocess.run(['gcc', '-shared', '-fPIC', f'-DSTATUS={status}', '-o',
-                            str(tmp_path / 'libcuda.so.1'), str(tmp_path / 'cuda.c')], check=True)
+            compile_library(tmp_path / 'libcuda.so.1', SOURCE, f'-DSTATUS={status}')
         path = str(tmp_path) + os.pathsep + os.environ.get('LD_LIBRARY_PATH', '')
         return subprocess.run(
             [sys.executable, '-c', PROBE], check=True, stdout=subprocess.PIPE,

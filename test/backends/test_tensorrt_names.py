@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import compile_library
 from tensorrt_standin import API
 
 # what the bindings want of TensorRT's libraries, which are not on PyPI; none of it is called
@@ -26,10 +27,10 @@ import importlib.util, json, sys
 spec = importlib.util.spec_from_file_location('tensorrt', sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-enums = [cls for cls in vars(module).values() if hasattr(cls, '__members__')]
-print(json.dumps({name: sorted(cls.__members__ if cls in enums else
-                               [member for member in dir(cls) if not member.startswith('_')])
-                  for name, cls in vars(module).items() if isinstance(cls, type)}))
+print(json.dumps({
+    name: sorted(getattr(cls, '__members__', None) or
+                 [member for member in dir(cls) if not member.startswith('_')])
+    for name, cls in vars(module).items() if isinstance(cls, type)}))
 '''
 
 
@@ -38,11 +39,9 @@ def real_names(tmp_path_factory):
     """{class: names} of the bindings, which a process of its own loads over empty libraries."""
     folder = tmp_path_factory.mktemp('libraries')
     for name, functions in LIBRARIES.items():
-        source = folder / 'empty.c'
-        source.write_text(''.join(f'void *{function}(void) {{ return 0; }}\n'
-                                  for function in functions))
-        subprocess.run(['gcc', '-shared', '-fPIC', f'-Wl,-soname,{name}', '-o',
-                        str(folder / name), str(source)], check=True)
+        compile_library(folder / name, ''.join(
+            f'void *{function}(void) {{ return 0; }}\n' for function in functions),
+            f'-Wl,-soname,{name}')
     package, = importlib.util.find_spec('tensorrt_bindings').submodule_search_locations
     path = str(folder) + os.pathsep + os.environ.get('LD_LIBRARY_PATH', '')
     return json.loads(subprocess.run(

@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Delegates of LiteRT, through real libraries, compiled here, that stand in for that of a GPU."""
 
-import subprocess
-
 import numpy as np
 import pytest
+from helpers import compile_library
 
 from tsr_ros.backends.base import DeviceError
 from tsr_ros.backends.factory import create_backend
@@ -49,12 +48,8 @@ void tflite_plugin_destroy_delegate(void *which) { note("destroyed"); }
 def compile_delegate(tmp_path):
     """Return a function that makes a delegate with a status; it writes what it does to a file."""
     def run(status):
-        (tmp_path / 'delegate.c').write_text(SOURCE)
-        library = tmp_path / 'delegate.so'
-        subprocess.run(['gcc', '-shared', '-fPIC', f'-DSTATUS={status}',
-                        f'-DLOG="{tmp_path / "log.txt"}"', '-o', str(library),
-                        str(tmp_path / 'delegate.c')], check=True)
-        return library
+        return compile_library(tmp_path / 'delegate.so', SOURCE, f'-DSTATUS={status}',
+                               f'-DLOG="{tmp_path / "log.txt"}"')
     return run
 
 

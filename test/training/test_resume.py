@@ -11,7 +11,7 @@ import sys
 import pytest
 import torch
 import yaml
-from safetensors import safe_open
+from safetensors.torch import load_file
 
 SETTINGS = {
     'labels': ['stop', 'turn', 'yield'],
@@ -56,11 +56,6 @@ def wait_for_epoch(process, epoch):
     raise AssertionError(process.stderr.read())
 
 
-def read_tensors(path):
-    with safe_open(path, 'pt') as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-
-
 def read_results(path):
     """Return the table without what depends on the clock."""
     with (path / 'results.csv').open() as file:
@@ -88,13 +83,13 @@ def uninterrupted(settings, generated_data, tmp_path_factory):
 
 def assert_same_result(folder, uninterrupted):
     state = 'state.safetensors'
-    expected, result = read_tensors(uninterrupted / state), read_tensors(folder / state)
+    expected, result = load_file(uninterrupted / state), load_file(folder / state)
     assert list(result) == list(expected)
     for name, value in expected.items():
         assert torch.equal(result[name], value), name
     assert read_results(folder) == read_results(uninterrupted)
     for name in ('best.safetensors', 'last.safetensors'):
-        expected, result = read_tensors(uninterrupted / name), read_tensors(folder / name)
+        expected, result = load_file(uninterrupted / name), load_file(folder / name)
         assert all(torch.equal(result[key], value) for key, value in expected.items())
     assert not list(folder.glob('.*'))
 

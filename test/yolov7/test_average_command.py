@@ -2,18 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors.torch import load_file
 
 from tsr_ros.cli import main
 from tsr_ros.yolov7.checkpoint import load_weights, save_weights
 from tsr_ros.yolov7.network import build_network
 
 LABELS = ['stop', 'go']
-
-
-def tensors(path):
-    with safe_open(path, 'pt') as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 @pytest.fixture(scope='module')
@@ -37,7 +32,7 @@ def test_the_mean_of_three(files, tmp_path, capsys):
     out = tmp_path / 'mean.safetensors'
     assert main(['average', *map(str, files), '--out', str(out)]) == 0
     assert capsys.readouterr().out == f'{out}: yolov7-tiny, the mean of 3 files\n'
-    first, mean = tensors(files[0]), tensors(out)
+    first, mean = load_file(files[0]), load_file(out)
     assert mean.keys() == first.keys()
     for name in ('body.0.conv.weight', 'body.0.conv.bn.weight'):
         torch.testing.assert_close(mean[name], 3 * first[name])  # (1 + 2 + 6) / 3
