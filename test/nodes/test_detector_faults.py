@@ -91,7 +91,8 @@ def test_images_whose_stamps_jump_back(detector):
     earlier = detector.image(PICTURE)
     answer = detector.ask(earlier)
     assert (answer.header, len(answer.detections)) == (earlier.header, 1)
-    detector.wait_for_status('detector', WARN, "the images' stamps jumped back by 4999.0 s")
+    detector.wait_for_status('detector', WARN, "the images' stamps jumped back by 4999.0 s: "
+                             'signs are followed anew')
 
 
 def test_a_clock_that_jumps_back(detector):

@@ -94,13 +94,53 @@ def test_a_sign_in_view_for_long_takes_no_more_memory():
     assert (track.hits, track.hits_within(64), track._recent.bit_length()) == (200, 64, 64)
 
 
-@pytest.mark.parametrize('jump_ns', [-STEP_NS, 10_000_000_000])
-def test_a_jump_in_time_begins_a_new_scene(jump_ns):
+# Stamps in ms, and the centre's x and the size (px) of the one sign in each image.
+@pytest.mark.parametrize(('timeout', 'images', 'ids'), [
+    # a burst after a stall: its tremble over 0.3 ms would be 3333 px/s, or 300 000 in 0.01 ms
+    (1.0, [(0, 100, 20), (0.3, 101, 20), (100, 101, 20), (200, 101, 20)], '1111'),
+    (1.0, [(0, 100, 20), (0.01, 103, 21), (900, 103, 21)], '111'),
+    (1.0, [(0, 100, 20), (100, 103, 20), (200, 106, 20), (200.3, 105, 21), (300, 109, 20)],
+     '11111'),
+    # a camera of 100 Hz: motion is told from every other image, here 1000 px/s
+    (1.0, [(0, 100, 20), (10, 110, 20), (20, 120, 20), (30, 130, 20), (40, 140, 20),
+           (140, 240, 20)], '111111'),
+    # grown by a factor of e^0.5 in 20 ms, it would be e^1500 times as large a minute later
+    (61.0, [(0, 100, 20), (20, 100, 33), (60_020, 100, 33)], '112'),
+    # out of order: no motion, and those after it are expected as if it had not been
+    (1.0, [(0, 100, 20), (100, 110, 20), (200, 120, 20), (199, 120, 20), (300, 130, 20)],
+     '11111'),
+    (1.0, [(1000, 100, 20), (1100, 115, 20), (1000, 101, 20), (1200, 130, 20)], '1111'),
+])
+def test_stamps_that_come_close_or_out_of_order(timeout, images, ids):
+    tracker = SignTracker(timeout=timeout)
+    start_ns = 1_000_000_000
+    found = [tracker.update(detections((x, 50, size, 0, .9)), start_ns + round(ms * 1e6))[0].id
+             for ms, x, size in images]
+    assert ''.join(found) == ids
+
+
+def test_an_image_out_of_order_tells_no_motion_and_moves_no_time_back():
+    tracker = SignTracker()
+    for x, stamp_ns in (100, 2_000_000_000), (110, 2_100_000_000), (110, 1_100_000_000):
+        track, = tracker.update(detections((x, 50, 20, 0, .9)), stamp_ns)
+    assert (track.hits, track.confirmed_ns) == (3, 1_100_000_000)
+    assert track.last_seen_ns == 2_100_000_000
+    # 100 px/s, from there on alone
+    assert track.predict(2_200_000_000) == pytest.approx((120, 50, 20))
+    assert track.predict(2_000_000_000) == pytest.approx((110, 50, 20))
+
+
+@pytest.mark.parametrize(('jump_ns', 'ids'), [
+    (-1_000_000_000, ['1', '1']),  # as far as images may be out of order
+    (-1_000_000_001, ['1', '2']),
+    (10_000_000_000, ['1', '2']),
+])
+def test_a_jump_in_time_begins_a_new_scene(jump_ns, ids):
     tracker = SignTracker()
     stamp_ns = 20_000_000_000
     first, = tracker.update(detections((50, 50, 20, 0, .9)), stamp_ns)
     second, = tracker.update(detections((50, 50, 20, 0, .9)), stamp_ns + jump_ns)
-    assert (first.id, second.id) == ('1', '2')
+    assert [first.id, second.id] == ids
     assert tracker.tracks == [second]
 
 

@@ -6,12 +6,13 @@ import time
 
 from sensor_msgs.msg import CompressedImage, Image
 
+from tsr_ros.tracking.sign_tracker import MAX_DISORDER_NS
+
 from . import qos
 from .frame_slot import Frame
 from .qos import event_handler
 
 MESSAGE_TYPES = {'raw': Image, 'compressed': CompressedImage}
-MAX_DISORDER_NS = 1000000000  # images of several best-effort publishers may come out of order
 MAX_AHEAD = 1.0  # seconds that a stamp may lie in the future; /clock comes in steps
 
 
@@ -96,8 +97,9 @@ class ImageInput:
                         'clock', "the images' stamps are {:.1f} s ahead of this node's clock: "
                         'let the two clocks agree, by NTP or PTP'.format(-stamp_age))
             if stamp_ns < self._newest_stamp_ns - MAX_DISORDER_NS:
-                self._on_problem('stamp', "the images' stamps jumped back by {:.1f} s".format(
-                    (self._newest_stamp_ns - stamp_ns) / 1e9))
+                self._on_problem(
+                    'stamp', "the images' stamps jumped back by {:.1f} s: signs are followed "
+                    'anew'.format((self._newest_stamp_ns - stamp_ns) / 1e9))
                 self._newest_stamp_ns = stamp_ns
             self._newest_stamp_ns = max(self._newest_stamp_ns, stamp_ns)
         self.newest_arrival = arrival

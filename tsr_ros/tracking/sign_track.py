@@ -7,6 +7,10 @@ import numpy as np
 MOST_IMAGES = 64  # that a track remembers
 _REMEMBERED = (1 << MOST_IMAGES) - 1
 _SMOOTHING = 0.5  # share of the newest motion in the estimate
+# Closer stamps, as of a burst after a stall, tell no motion: a box that trembles by a pixel in
+# them would seem to fly.
+_MIN_SECONDS = 0.02
+_MAX_LOG_SIZE = 12.0  # of the root of an area in px; far more than any image has
 
 
 class SignTrack:
@@ -29,6 +33,7 @@ class SignTrack:
         self._votes = {self.class_id: self.score}
         self._recent = 1  # the newest images, one bit each, the newest lowest: whether it was seen
         self._velocity = None  # of centre x, centre y (px/s), log of the size (1/s)
+        self._state, self._state_ns = _state(self.xyxy), stamp_ns  # where motion counts from
 
     @property
     def confirmed(self):
@@ -41,24 +46,29 @@ class SignTrack:
         return self._velocity is not None
 
     def predict(self, stamp_ns):
-        """Return centre x, centre y and size (px, the root of the area) expected at a time."""
+        """
+        Return centre x, centre y and size (px, the root of the area) expected at a time.
+
+        Before it was last seen that is where it was last seen.
+        """
         state = _state(self.xyxy)
         if self._velocity is not None:
-            state = state + self._velocity * (stamp_ns - self.last_seen_ns) / 1e9
-        return state[0], state[1], math.exp(state[2])
+            state += self._velocity * (max(stamp_ns - self.last_seen_ns, 0) / 1e9)
+        return state[0], state[1], math.exp(min(max(state[2], 0.0), _MAX_LOG_SIZE))
 
     def hit(self, xyxy, score, class_id, stamp_ns):
-        """Take over the detection that shows the sign in an image."""
-        xyxy = np.array(xyxy, np.float64)
-        seconds = (stamp_ns - self.last_seen_ns) / 1e9
-        if seconds > 0:
-            velocity = (_state(xyxy) - _state(self.xyxy)) / seconds
+        """Take over the detection that shows the sign in an image, which may come out of order."""
+        self.xyxy, self.score = np.array(xyxy, np.float64), float(score)
+        seconds = (stamp_ns - self._state_ns) / 1e9
+        if seconds >= _MIN_SECONDS:
+            state = _state(self.xyxy)
+            velocity = (state - self._state) / seconds
             if self._velocity is None:
                 self._velocity = velocity
             else:
                 self._velocity += _SMOOTHING * (velocity - self._velocity)
-        self.xyxy, self.score = xyxy, float(score)
-        self.last_seen_ns = stamp_ns
+            self._state, self._state_ns = state, stamp_ns
+        self.last_seen_ns = max(stamp_ns, self.last_seen_ns)
         self.hits += 1
         self._recent = (self._recent << 1 | 1) & _REMEMBERED
         self._votes[int(class_id)] = self._votes.get(int(class_id), 0.0) + self.score

@@ -9,6 +9,7 @@ from .sign_track import MOST_IMAGES, SignTrack
 _REACH, _FIRST_REACH = 1.0, 2.5
 _GROWTH = 1.8  # largest ratio of the sizes
 _OTHER_CLASS = 0.6  # added to the distance where the class differs
+MAX_DISORDER_NS = 1000000000  # images of several best-effort publishers may come out of order
 
 
 class SignTracker:
@@ -17,14 +18,14 @@ class SignTracker:
 
     A sign is confirmed once it was seen in `confirm_hits` of the newest `confirm_window` images;
     one that was not seen for `timeout` seconds is forgotten. Signs are matched by where they are
-    expected: their centre and size move on at the pace seen so far. Stamps that jump back, or by
-    more than `timeout` ahead, begin a new scene.
+    expected: their centre and size move on at the pace seen so far. Stamps that jump back by more
+    than MAX_DISORDER_NS begin a new scene; less is an image that comes out of order.
     """
 
     def __init__(self, confirm_hits=3, confirm_window=5, timeout=1.0):
         self.set_rules(confirm_hits, confirm_window, timeout)
         self.tracks = []
-        self._stamp_ns = 0
+        self._newest_ns = 0
         self._next_id = 1
 
     def set_rules(self, confirm_hits, confirm_window, timeout):
@@ -46,9 +47,10 @@ class SignTracker:
 
         `tracks` then holds all signs that are followed, those not seen in this image included.
         """
-        if not 0 <= stamp_ns - self._stamp_ns <= self._timeout_ns:
+        if stamp_ns < self._newest_ns - MAX_DISORDER_NS:
             self.tracks = []
-        self._stamp_ns = stamp_ns
+            self._newest_ns = stamp_ns
+        self._newest_ns = max(self._newest_ns, stamp_ns)
         self.tracks = [track for track in self.tracks
                        if stamp_ns - track.last_seen_ns <= self._timeout_ns]
         found = [None] * len(detections.score)
