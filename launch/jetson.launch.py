@@ -23,12 +23,17 @@ from launch_ros.substitutions import FindPackageShare
 
 from tsr_ros.nodes.middleware import large_image_environment
 
-# The sensor's own 720p mode, converted to BGR before it leaves the camera's process; the queue
-# keeps the newest picture only.
-CSI_PIPELINE = (
-    'nvarguscamerasrc ! video/x-raw(memory:NVMM), width=1280, height=720, framerate=30/1 '
-    '! nvvidconv ! video/x-raw, format=BGRx ! videoconvert ! video/x-raw, format=BGR '
-    '! queue max-size-buffers=1 leaky=downstream')
+# The sensor's own 720p mode. gscam demands the format of its image_encoding at the pipeline's end;
+# that of yuv422 is one that nvvidconv makes without the CPU, and the smallest that both know. The
+# queue keeps the newest picture only.
+CSI_CAMERA = {
+    'gscam_config':
+        'nvarguscamerasrc ! video/x-raw(memory:NVMM), width=1280, height=720, framerate=30/1 '
+        '! nvvidconv ! video/x-raw, format=UYVY ! queue max-size-buffers=1 leaky=downstream',
+    'image_encoding': 'yuv422',
+    'frame_id': 'camera',
+    'sync_sink': False,
+}
 
 
 def camera_is(kind):
@@ -56,8 +61,7 @@ def generate_launch_description():
             'params_file', default_value=config, description='YAML file with parameters.'),
         Node(
             package='gscam', executable='gscam_node', name='camera', output='screen',
-            parameters=[{'gscam_config': CSI_PIPELINE, 'frame_id': 'camera', 'sync_sink': False}],
-            remappings=camera_topics, condition=camera_is('csi')),
+            parameters=[CSI_CAMERA], remappings=camera_topics, condition=camera_is('csi')),
         Node(
             package='v4l2_camera', executable='v4l2_camera_node', name='camera', output='screen',
             parameters=[{'image_size': [1280, 720], 'camera_frame_id': 'camera'}],

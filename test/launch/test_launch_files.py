@@ -6,6 +6,7 @@ import ast
 import contextlib
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from node_harness import Client
 
 from tsr_ros.nodes import parameters
 from tsr_ros.nodes.detector_node import DetectorNode
+from tsr_ros.vision.image_codecs import ENCODINGS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
@@ -90,6 +92,20 @@ def test_desktop_leaves_the_defaults_of_the_node():
     defaults = {setting.name: setting.default for setting in parameters.SETTINGS}
     for name, value in given['/**']['detector_node']['ros__parameters'].items():
         assert value == defaults[name]
+
+
+# The format that gscam demands of its pipeline for each image_encoding (ros2 branch, gscam.cpp).
+GSCAM_FORMATS = {'rgb8': 'RGB', 'mono8': 'GRAY8', 'yuv422': 'UYVY'}
+
+
+def test_the_csi_camera_sends_what_gscam_and_the_node_take():
+    tree = ast.parse((ROOT / 'launch' / 'jetson.launch.py').read_text())
+    camera = next(ast.literal_eval(node.value) for node in tree.body
+                  if isinstance(node, ast.Assign) and node.targets[0].id == 'CSI_CAMERA')
+    encoding = camera['image_encoding']
+    formats = re.findall(r'video/x-raw, format=(\w+)', camera['gscam_config'])
+    assert formats[-1] == GSCAM_FORMATS[encoding]
+    assert encoding in ENCODINGS
 
 
 # -- with launch_ros ---------------------------------------------------------------------------
