@@ -50,9 +50,11 @@ class DetectorProcess:
 
     :param folder: for its parameter file and its output.
     :param shadows: names of Python packages that shall look as if they were not installed.
+    :param script: to run instead.
     """
 
-    def __init__(self, folder, domain_id, parameters, shadows=(), namespace=NAMESPACE):
+    def __init__(self, folder, domain_id, parameters, shadows=(), namespace=NAMESPACE,
+                 script=ROOT / 'scripts' / 'detector_node'):
         folder.mkdir(parents=True, exist_ok=True)
         for name in shadows:
             (folder / 'shadows' / name).mkdir(parents=True)
@@ -64,9 +66,8 @@ class DetectorProcess:
         self._output = folder / 'output.txt'
         with self._output.open('wb') as output:
             self.process = subprocess.Popen(
-                [sys.executable, '-X', 'faulthandler', str(ROOT / 'scripts' / 'detector_node'),
-                 '--ros-args',
-                 '-r', '__ns:=' + namespace, '--params-file', str(params_file)],
+                [sys.executable, '-X', 'faulthandler', str(script), '--ros-args', '-r',
+                 '__ns:=' + namespace, '--params-file', str(params_file)],
                 env=dict(os.environ, ROS_DOMAIN_ID=str(domain_id), OMP_NUM_THREADS='1',
                          PYTHONPATH=os.pathsep.join(path), PYTHONUNBUFFERED='1'),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output)

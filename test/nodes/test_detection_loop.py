@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
 import queue
+import threading
 import time
 
 import numpy as np
@@ -13,6 +14,8 @@ from tsr_ros.backends.detector import Timings
 from tsr_ros.nodes.conversions import to_image
 from tsr_ros.nodes.detection_loop import DetectionLoop
 from tsr_ros.nodes.frame_slot import Counts, Frame, FrameSlot
+
+PATIENCE = 30.0
 
 
 class Around:
@@ -63,7 +66,7 @@ def start(around):
 
 
 def next_of(around, count):
-    return [around.happened.get(timeout=30) for _ in range(count)]
+    return [around.happened.get(timeout=PATIENCE) for _ in range(count)]
 
 
 def test_a_frame_is_answered_then_reported():
@@ -75,7 +78,7 @@ def test_a_frame_is_answered_then_reported():
     times_ms = happened[3][1]
     assert (times_ms['preprocess'], times_ms['inference'], times_ms['postprocess']) == (1, 2, 3)
     assert times_ms['total'] >= times_ms['queue_wait'] + times_ms['decode'] >= 0
-    loop.close()
+    assert loop.close(PATIENCE)
     assert slot.counts() == Counts(1, 1, 0, 0, 0)
     assert loop.busy_for(time.monotonic()) == 0
 
@@ -100,12 +103,34 @@ def test_what_fails_is_said_and_the_next_frame_taken(failing, error, expected, c
     for _ in range(2):
         put()
         while True:
-            happened = around.happened.get(timeout=30)
+            happened = around.happened.get(timeout=PATIENCE)
             if happened[0] == 'problem':
                 break
         assert happened[1:] == expected
-    loop.close()
+    assert loop.close(PATIENCE)
     assert slot.counts() == counts
+
+
+def test_a_detector_that_hangs_is_waited_for_no_longer_than_asked():
+    around = Around()
+    hang, hangs = threading.Event(), threading.Event()
+
+    def detect(_bgr):
+        hangs.set()
+        assert hang.wait(PATIENCE)
+        return ()
+    around.detect = detect
+    slot, loop, put = start(around)
+    put()
+    assert hangs.wait(PATIENCE)
+    assert not loop.close(0.01)
+    assert loop.busy_for(time.monotonic()) > 0
+    put()  # it goes on as if nobody had wanted to close it
+    hang.set()
+    assert [happened[0] for happened in next_of(around, 6)] == [
+        'thresholds', 'answer', 'report'] * 2
+    assert loop.close(PATIENCE)
+    assert slot.counts() == Counts(2, 2, 0, 0, 0)
 
 
 def test_after_the_end_of_ros_nothing_is_printed(capfd):
@@ -113,5 +138,5 @@ def test_after_the_end_of_ros_nothing_is_printed(capfd):
     _, loop, put = start(around)
     put()
     assert next_of(around, 3)[2][:2] == ('problem', 'inference')
-    loop.close()
+    assert loop.close(PATIENCE)
     assert capfd.readouterr().err == ''

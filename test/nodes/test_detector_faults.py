@@ -370,6 +370,40 @@ def test_a_network_that_fails_on_an_image(hostile):
     assert 'Traceback' not in process.output()
 
 
+HANGING = """
+import sys, threading
+from tsr_ros.backends.detector import Detector
+from tsr_ros.nodes import detector_node
+
+Detector.detect = lambda detector, image: threading.Event().wait()
+detector_node.PATIENCE = 0.1
+sys.exit(detector_node.main())
+"""
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_backend_that_hangs(domain_id, small_models, tmp_path, number):
+    script = tmp_path / 'hanging_node.py'
+    script.write_text(HANGING)
+    with DetectorProcess(tmp_path, domain_id, {
+        'model': 'small', 'models_dir': str(small_models), 'threads': 1,
+        'diagnostics.period': 0.1, 'diagnostics.max_acceptable_consecutive_delay_ms': 100.0},
+        namespace='/hanging', script=script) as process, \
+            contextlib.closing(Client(domain_id, '/hanging')) as client:
+
+        def hangs():
+            client.image_publisher.publish(client.image(PICTURE))
+            return 'no answer yet to an image' in client.statuses.get('latency', (0, ''))[1]
+        client.wait_for(hangs, 'the hang')
+        assert not client.transition('deactivate')
+        client.wait_for_status('detector', ERROR, 'not stopped, as the backend has been at work')
+        assert client.state() == 'active'
+        assert process.end(number) == 1
+    line = process.output().splitlines()[-1]
+    assert line.startswith('detector_node: ended although the backend has been at work on one')
+    assert 'Traceback' not in process.output()
+
+
 # -- starts that go wrong ----------------------------------------------------------------------
 
 @pytest.mark.parametrize(

@@ -65,3 +65,17 @@ def test_every_frame_is_counted_once():
     slot.close()
     assert slot.counts() == Counts(received=11, answered=4, overwritten=6, too_old=0, bad=1)
     assert slot.take(lambda: 0.0) is None
+
+
+def test_a_slot_is_opened_again_unless_its_taker_is_gone():
+    slot = FrameSlot(lambda: 0.0)
+    slot.put(frame('dropped'))
+    slot.close()
+    assert slot.reopen()
+    slot.put(frame('a'))
+    assert slot.take(lambda: 0.0).message == 'a'
+    slot.close()
+    assert slot.take(lambda: 0.0) is None
+    assert not slot.reopen()
+    assert slot.take(lambda: 0.0) is None
+    assert slot.counts() == Counts(received=2, answered=0, overwritten=1, too_old=0, bad=0)

@@ -2,15 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transitions of a node in this process, where something within it can be made to fail."""
 
+import threading
+
 import pytest
 import rclpy
+from helpers import square_image
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
 
 from tsr_ros.backends.base import DeviceError
+from tsr_ros.nodes import detector_node
+from tsr_ros.nodes.conversions import to_image
 from tsr_ros.nodes.detector_node import DetectorNode
 
-SUCCESS = TransitionCallbackReturn.SUCCESS
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -37,3 +44,67 @@ def test_a_backend_that_cannot_be_closed_is_said_and_let_go(node, monkeypatch, c
     assert 'give back all that it holds' in capfd.readouterr().err
     if leave == 'trigger_cleanup':
         assert node.trigger_configure() == SUCCESS
+
+
+class Hang:
+    """A backend's `infer` that does not come back until it is told to."""
+
+    def __init__(self, backend):
+        self._infer = backend.infer
+        self._closed = backend.close
+        self._go_on = threading.Event()
+        self.begun = threading.Event()
+        self.over = threading.Event()
+        backend.infer, backend.close = self.infer, self.close
+
+    def infer(self, batch):
+        self.begun.set()
+        assert self._go_on.wait(PATIENCE)
+        maps = self._infer(batch)
+        self.over.set()
+        return maps
+
+    def close(self):
+        assert self.over.is_set(), 'closed under the thread that uses it'
+        self._closed()
+
+    def end(self):
+        self._go_on.set()
+
+
+@pytest.fixture
+def hang(node, monkeypatch):
+    """Return the hang of an active node's backend, once it has begun."""
+    monkeypatch.setattr(detector_node, 'PATIENCE', 0.01)
+    assert (node.trigger_configure(), node.trigger_activate()) == (SUCCESS, SUCCESS)
+    hang = Hang(node._detector.backend)
+    node._input._on_image(to_image(square_image([]), Image().header))
+    assert hang.begun.wait(PATIENCE)
+    yield hang
+    hang.end()
+    monkeypatch.setattr(detector_node, 'PATIENCE', PATIENCE)
+
+
+def state(node):
+    return node._state_machine.current_state[1], node._state
+
+
+def test_a_node_whose_backend_hangs_stays_active_until_it_comes_back(node, hang, monkeypatch,
+                                                                    capfd):
+    assert node.trigger_deactivate() == FAILURE
+    assert state(node) == ('active', 'active')
+    assert not node.close()
+    assert 'not stopped, as the backend has been at work on one' in capfd.readouterr().err
+    hang.end()
+    assert hang.over.wait(PATIENCE)
+    monkeypatch.setattr(detector_node, 'PATIENCE', PATIENCE)
+    assert node.trigger_deactivate() == SUCCESS
+    assert node._slot.counts().answered == 1
+    assert node.trigger_cleanup() == SUCCESS
+    assert state(node) == ('unconfigured', 'unconfigured')
+
+
+def test_a_node_whose_backend_hangs_can_be_shut_down(node, hang):
+    assert node.trigger_shutdown() == FAILURE
+    assert state(node) == ('finalized', 'finalized')
+    assert node._input is None

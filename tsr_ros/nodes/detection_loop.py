@@ -38,10 +38,19 @@ class DetectionLoop:
         self._thread = threading.Thread(target=self._run, name='detection', daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Finish the frame at hand and stop."""
+    def close(self, patience: float) -> bool:
+        """
+        Finish the frame at hand and stop.
+
+        :param patience: seconds to wait for that frame, since a backend may hang.
+        :return: False where it is not finished by then; the loop goes on as if not closed.
+        """
         self._slot.close()
-        self._thread.join()
+        self._thread.join(patience)
+        if self._thread.is_alive() and self._slot.reopen():
+            return False
+        self._thread.join()  # it has seen that the slot is closed, so that nothing holds it
+        return True
 
     def busy_for(self, now: float) -> float:
         """Return for how many seconds the frame at hand has been worked on, 0 without one."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import math
+import os
 import signal
 import sys
 import time
@@ -29,6 +30,10 @@ from .image_input import ImageInput
 from .latency_window import STAGES
 from .node_diagnostics import NodeDiagnostics
 from .sign_publisher import SignPublisher
+
+# Seconds to wait for the image at hand before its backend counts as hanging. `ros2 launch` kills a
+# process 10 s after Ctrl-C.
+PATIENCE = 5.0
 
 
 class DetectorNode(LifecycleNode):
@@ -95,25 +100,31 @@ class DetectorNode(LifecycleNode):
 
     def on_deactivate(self, state):
         """Stop to receive; the image at hand is still answered."""
-        self._stop()
+        if not self._stop():
+            return TransitionCallbackReturn.FAILURE
         self._state = 'inactive'
         return super().on_deactivate(state)
 
     def on_cleanup(self, _state):
         """Let the model go."""
-        self._release()
+        if not self._release():
+            return TransitionCallbackReturn.FAILURE
         self._state = 'unconfigured'
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, _state):
-        """Stop and let everything go."""
-        self._release()
+        """Stop and let everything go, but for a backend that hangs."""
+        released = self._release()
+        self._close_input()
         self._state = 'finalized'
-        return TransitionCallbackReturn.SUCCESS
+        return (TransitionCallbackReturn.SUCCESS if released
+                else TransitionCallbackReturn.FAILURE)
 
     def on_error(self, _state):
         """Come back to a state from which the node can be configured again."""
-        self._release()
+        if not self._release():
+            self._state = 'finalized'
+            return TransitionCallbackReturn.FAILURE
         self._state = 'unconfigured'
         return TransitionCallbackReturn.SUCCESS
 
@@ -171,19 +182,28 @@ class DetectorNode(LifecycleNode):
         return publisher
 
     def _stop(self):
+        """Stop to receive and to detect; return False where a backend that hangs forbids it."""
+        if self._loop is not None and not self._loop.close(PATIENCE):
+            self._on_problem('hang', 'not stopped, as {}: try again, or end the node'.format(
+                self.hang()))
+            return False
+        self._loop = None
+        self._close_input()
+        return True
+
+    def _close_input(self):
         self._diagnostics.stop()
         if self._input is not None:
             self._input.close()
             self._input = None
-        if self._loop is not None:
-            self._loop.close()
-            self._loop = None
 
     def _release(self):
-        self._stop()
+        """Let everything go; return False where nothing was, since the backend hangs."""
+        if not self._stop():
+            return False
         self._diagnostics.over('fallback')
         if self._detector is None:
-            return
+            return True
         for publisher in self._own_publishers:
             self.destroy_publisher(publisher)
         for publisher in (self._annotated, self._signs):
@@ -196,15 +216,25 @@ class DetectorNode(LifecycleNode):
         except Exception as error:  # a GPU that has failed; the node can still go on without it
             self._on_problem('close', 'the backend could not give back all that it holds; start '
                              'the node anew if it cannot be configured again: {}'.format(error))
+        return True
 
     def start(self) -> None:
         """Configure and activate."""
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
-    def close(self) -> None:
-        """Stop the detection thread and let the model go, whatever the state."""
-        self._release()
+    def close(self) -> bool:
+        """
+        Stop the detection thread and let the model go, whatever the state.
+
+        :return: False where the backend hangs: then nothing was let go.
+        """
+        return self._release()
+
+    def hang(self) -> str:
+        """Return how long the backend has been at work on one image, in words."""
+        return 'the backend has been at work on one image for {:.1f} s'.format(
+            self._loop.busy_for(time.monotonic()))
 
     # -- one frame's way: all of it in the detection thread ------------------------------------
 
@@ -296,10 +326,16 @@ def main(args=None) -> int:
             raise
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough: this is the end already
+        hang = ''
         if node is not None:
-            node.close()
+            if not node.close():
+                hang = node.hang()
             node.destroy_node()
         rclpy.try_shutdown()
+        if hang:
+            print('detector_node: ended although {}; what it holds was not given back'.format(
+                hang), file=sys.stderr, flush=True)
+            os._exit(1)  # an orderly exit may wait for the runtime's threads, and so for ever
     return 0
 
 

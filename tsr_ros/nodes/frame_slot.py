@@ -35,7 +35,7 @@ class FrameSlot:
         self._clock = clock
         self._ready = threading.Condition()
         self._frame = None
-        self._closed = False
+        self._closed = self._ended = False
         self._received = self._answered = 0
         self._overwritten = self._too_old = self._bad = 0
 
@@ -59,6 +59,7 @@ class FrameSlot:
                 while self._frame is None and not self._closed:
                     self._ready.wait()
                 if self._closed:
+                    self._ended = True
                     return None
                 frame, self._frame = self._frame, None
                 age = self._clock() - frame.arrival + frame.age_offset
@@ -85,6 +86,12 @@ class FrameSlot:
                 self._frame = None
                 self._overwritten += 1
             self._ready.notify_all()
+
+    def reopen(self) -> bool:
+        """Undo `close`; return False where it is too late, as `take` has returned None."""
+        with self._ready:
+            self._closed = self._ended
+            return not self._ended
 
     def counts(self) -> Counts:
         """Return the counts since the slot was made."""

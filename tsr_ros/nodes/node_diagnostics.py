@@ -21,7 +21,7 @@ from .diagnostics import (
 )
 from .latency_window import LatencyWindow
 
-SERIOUS = ('configure', 'inference')
+SERIOUS = ('configure', 'inference', 'hang')
 
 
 class NodeDiagnostics:
