@@ -35,7 +35,7 @@ class CudaStandin:
     def __init__(self, name='Stand-in', integrated=False, compute_capability=(8, 7)):
         self.name = name
         self.integrated = integrated
-        self.has_int8 = compute_capability > (6, 0)
+        self.has_int8 = compute_capability > (6, 0) and compute_capability != (6, 2)
         self.gpu = Gpu(0, name, compute_capability, integrated)
         self.memory_left = 1 << 30
         self.host, self.device = {}, {}  # address: array
@@ -103,6 +103,12 @@ def install(library, gpu, monkeypatch):
             monkeypatch.setitem(sys.modules, module, None)
     {'cuda-python': _install_cuda_python, 'pycuda': _install_pycuda,
      'torch': _install_torch}[library](gpu, monkeypatch)
+
+
+def restore_cuda_python(monkeypatch):
+    """Put the real cuda-python back, which says that there is no driver or an old one."""
+    for module in 'cuda', 'cuda.bindings', 'cuda.cudart':
+        monkeypatch.delitem(sys.modules, module, raising=False)
 
 
 def _install_cuda_python(gpu, monkeypatch):

@@ -13,6 +13,7 @@ coloured lies within two and a half of its widths. `square_image` paints such a 
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -265,3 +266,15 @@ def _random_network(num_classes, seed):
 
 if __name__ == '__main__':
     write_test_models(sys.argv[1])
+
+
+def with_int8(folder, small_models, scores):
+    """Return a models folder with a file that calls itself int8, with these scores."""
+    shutil.copytree(str(small_models), str(folder))
+    path = folder / 'manifest.yaml'
+    manifest = yaml.safe_load(path.read_text())
+    files = manifest['models']['small']['files']
+    files.append(dict(next(file for file in files if file['format'] == 'onnx'),
+                      precision='int8', scores=scores))
+    path.write_text(yaml.safe_dump(manifest))
+    return folder

@@ -17,6 +17,7 @@ import hashlib
 import importlib
 import json
 import types
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -304,6 +305,7 @@ class _Runtime(_Enforced):
             self._logger.log(_ILogger.ERROR, 'the engine is for another version or GPU')
             return None
         engine = self._trt.ICudaEngine()
+        engine._logger = self._logger
         engine._session = onnxruntime.InferenceSession(model, providers=['CPUExecutionProvider'])
         engine._digest = hashlib.sha256(model).hexdigest()
         engine._tensors = [
@@ -333,7 +335,8 @@ class _CudaEngine(_Enforced):
         assert runtime_config is None or 'create_runtime_config' in self._known
         context = self._trt.IExecutionContext()
         context._engine, context._addresses = self, {}
-        context._cache = runtime_config._cache if runtime_config else None
+        context._configuration = runtime_config and weakref.ref(runtime_config)
+        context._logger = self._logger
         return context
 
     def create_runtime_config(self):
@@ -407,7 +410,7 @@ class _RuntimeCache(_Enforced):
 
 class _ExecutionContext(_Enforced):
     real_name = 'IExecutionContext'
-    _cache = None
+    _configuration = None
 
     def set_tensor_address(self, name, memory):
         assert type(memory) is int
@@ -425,11 +428,15 @@ class _ExecutionContext(_Enforced):
     def _execute(self, addresses, stream_handle):
         assert type(stream_handle) is int
         if 'execute' in self._trt.fail or len(addresses) != len(self._engine._tensors):
+            self._logger.log(_ILogger.ERROR, 'the stand-in was told to fail')
             return False
         addresses = dict(addresses)
-        if self._cache is not None and not self._cache._kernels:
-            self._trt.compiled += 1
-            self._cache._kernels = b'kernels for ' + self._gpu.name.encode()
+        if self._configuration is not None:
+            # the bindings do not keep it for the context (pyCore.cpp of 11.1)
+            cache = self._configuration()._cache
+            if not cache._kernels:
+                self._trt.compiled += 1
+                cache._kernels = b'kernels for ' + self._gpu.name.encode()
         self._gpu.enqueue(stream_handle, lambda: self._calculate(addresses))
         return True
 

@@ -1,12 +1,10 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import json
-import shutil
 
 import numpy as np
 import pytest
-import yaml
-from helpers import square_image
+from helpers import square_image, with_int8
 
 from tsr_ros.backends import auto
 from tsr_ros.backends.auto import AutoBackend, Candidate, find_candidates
@@ -14,7 +12,7 @@ from tsr_ros.backends.base import BackendError
 from tsr_ros.backends.build_cache import BuildCache
 from tsr_ros.backends.detector import load_detector
 from tsr_ros.backends.factory import BackendStatus
-from tsr_ros.backends.measure import HUNG, measure, median_ms
+from tsr_ros.backends.measure import Measurement, measure, median_ms
 
 IMAGE = square_image([(20, 30, 16, 0)])
 
@@ -33,8 +31,9 @@ def computer(monkeypatch, tmp_path, small_models):
 
         def stand_in(name, precisions, options, on_progress):
             measured.append((name, tuple(precisions)))
-            return {precision: (times.get((name, precision)),
-                                '' if times.get((name, precision)) else 'it crashed')
+            return {precision: Measurement(times.get((name, precision)),
+                                           '' if times.get((name, precision)) else 'it crashed',
+                                           lasting=(name, precision) not in times)
                     for precision in precisions}
         monkeypatch.setattr(auto, 'measure', stand_in)
         backend = AutoBackend('small', models_dir=models_dir, threads=1, **options)
@@ -98,14 +97,16 @@ def test_it_measures_once(computer):
     assert len(computer.measured) == 7
 
 
-def test_one_that_did_not_answer_is_measured_again(computer, monkeypatch):
-    backend = computer({('onnxruntime', 'fp32'): 5.0, ('openvino', 'fp32'): 4.0})
-    hung = {'openvino': {'fp32': (None, HUNG)}, 'onnxruntime': {'fp32': (5.0, '')}}
-    for _ in range(2):
-        monkeypatch.setattr(auto, 'measure', lambda name, *rest: computer.measured.append(name)
-                            or dict.fromkeys(rest[0], hung[name]['fp32']))
-        assert chosen(backend) == ('onnxruntime', 'fp32')
-    assert len(computer.measured) == 4
+def test_what_failed_is_tried_again_at_the_next_start(computer):
+    times = {('onnxruntime', 'fp32'): 5.0, ('openvino', 'fp32'): None}
+    assert chosen(computer(times)) == ('onnxruntime', 'fp32')
+    assert chosen(computer(times)) == ('onnxruntime', 'fp32')
+    times['openvino', 'fp32'] = 4.0  # repaired
+    assert chosen(computer(times)) == chosen(computer(times)) == ('openvino', 'fp32')
+    # what the computer cannot do is not tried again
+    assert computer.measured == [
+        ('onnxruntime', ('fp32', 'fp16')), ('openvino', ('fp32', 'bf16', 'fp16')),
+        ('openvino', ('fp32',)), ('openvino', ('fp32',))]
 
 
 def test_tensorrt_is_among_those_to_choose_from(monkeypatch, small_models):
@@ -159,18 +160,6 @@ def test_a_damaged_measurement_is_made_anew(computer, tmp_path):
     assert len(computer.measured) == 2
 
 
-def with_int8(folder, small_models, scores):
-    """Return a models folder with a file that calls itself int8, with these scores."""
-    shutil.copytree(str(small_models), str(folder))
-    path = folder / 'manifest.yaml'
-    manifest = yaml.safe_load(path.read_text())
-    files = manifest['models']['small']['files']
-    files.append(dict(next(file for file in files if file['format'] == 'onnx'),
-                      precision='int8', scores=scores))
-    path.write_text(yaml.safe_dump(manifest))
-    return folder
-
-
 @pytest.mark.parametrize(('scores', 'max_loss', 'expected'), [
     ({}, 0.01, 'fp32'),
     ({'map50_fp32': 0.9, 'map50': 0.895}, 0.01, 'int8'),
@@ -222,27 +211,46 @@ def test_a_backend_is_measured_in_a_process_of_its_own(small_models):
     json.dumps(result)
 
 
+def stand_in_for_python(monkeypatch, folder, script):
+    program = folder / 'python'
+    program.write_text('#!/bin/sh\n' + script + '\n')
+    program.chmod(0o700)
+    monkeypatch.setattr('tsr_ros.backends.measure.sys.executable', str(program))
+
+
 @pytest.mark.parametrize(('script', 'why'), [
-    ('exit 1', 'its process ended early'), ('kill -SEGV $$', 'its process ended early'),
+    ('exit 1', 'its process ended early, with status 1'),
+    ('echo no room >&2; exit 3', 'its process ended early, with status 3, no room'),
+    ('kill -SEGV $$', 'its process ended early, by signal 11'),
     ('echo hello; echo 3; exec sleep 1000', 'it did not answer in time'),
 ])
 def test_a_process_that_ends_early_or_says_nothing(monkeypatch, tmp_path, script, why):
     from tsr_ros.backends import measure as module
-    program = tmp_path / 'python'
-    program.write_text('#!/bin/sh\n' + script + '\n')
-    program.chmod(0o700)
-    monkeypatch.setattr(module.sys, 'executable', str(program))
+    stand_in_for_python(monkeypatch, tmp_path, script)
     if 'sleep' in script:
         monkeypatch.setattr(module, '_SILENCE', 0.05)
-    assert measure('onnxruntime', ['fp32'], {}) == {'fp32': (None, why)}
+    assert measure('onnxruntime', ['fp32', 'fp16'], {}) == dict.fromkeys(
+        ['fp32', 'fp16'], (None, why, False))
+
+
+def test_a_process_that_ends_early_takes_one_precision_along(monkeypatch, tmp_path):
+    stand_in_for_python(monkeypatch, tmp_path, """
+case "$3" in *fp32*) kill -KILL $$; esac
+echo '{"precision": "fp16", "median_ms": 3.5, "problem": "", "lasting": false}'
+case "$3" in *int8*) echo '{"precision": "int8", "median_ms": null, "problem": "no int8",
+ "lasting": true}' | tr -d '\\n'; esac""")
+    assert measure('tensorrt', ['fp32', 'fp16', 'int8'], {}) == {
+        'fp32': (None, 'its process ended early, by signal 9', False),
+        'fp16': (3.5, '', False), 'int8': (None, 'no int8', True)}
 
 
 def test_by_name_with_real_measurements(monkeypatch, tmp_path, small_models):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     monkeypatch.setattr(auto, 'backend_status', lambda: {
         name: BackendStatus('1', '') for name in ('onnxruntime', 'openvino')})
+    monkeypatch.chdir(small_models.parent)  # the path is relative; what measures runs elsewhere
     with load_detector('small', 'auto', precision='fp32', threads=1,
-                       models_dir=small_models) as detector:
+                       models_dir=small_models.name) as detector:
         info = detector.backend.describe()
         assert info.name in ('onnxruntime', 'openvino')
         assert 'auto chose it' in info.detail

@@ -160,9 +160,8 @@ def test_a_device_that_is_not_there(small_models, name):
     ('pytorch', 'meta'), ('pytorch', 'cuda:77'),
 ])
 def test_a_device_of_no_such_kind_or_number(small_models, name, device):
-    backend = create_backend(name, 'small', device=device, models_dir=small_models)
     with pytest.raises(DeviceError):
-        backend.load()
+        create_backend(name, 'small', device=device, models_dir=small_models).load()
 
 
 @pytest.mark.parametrize(('device', 'available', 'expected'), [

@@ -51,6 +51,32 @@ def test_a_bad_manifest_is_refused(tmp_path, content, message):
         Manifest.read(tmp_path)
 
 
+@pytest.mark.parametrize(('where', 'changes', 'message'), [
+    ('model', {'labels': 5}, 'small: labels are a list of names, not 5'),
+    ('model', {'labels': ['stop', 7]}, 'labels are a list of names'),
+    ('model', {'labels': []}, 'labels are a list of names'),
+    ('model', {'input_wh': [640]}, 'input_wh is a width and a height'),
+    ('model', {'input_wh': [640.0, 640.0]}, 'input_wh is a width and a height'),
+    ('model', {'input_wh': [0, 640]}, 'input_wh is a width and a height'),
+    ('model', {'strides': 8}, 'strides are a list of whole numbers'),
+    ('model', {'anchors': None}, r'anchors are lists of \[width, height\]'),
+    ('model', {'anchors': ANCHORS[:2]}, 'one for each of the 3 strides'),
+    ('model', {'anchors': [[[8, 8, 8]]] * 3}, 'anchors are lists'),
+    ('file', {'path': 5}, 'texts'),
+    ('file', {'sha256': None}, 'texts'),
+    ('file', {'bytes': None}, 'bytes are a number'),
+    ('file', {'scores': 'good'}, 'scores have names'),
+    ('file', {'data': 'x'}, 'is not a model manifest'),
+])
+def test_a_manifest_with_values_of_another_kind(folder, where, changes, message):
+    def edit(content):
+        model = content['models']['small']
+        (model if where == 'model' else model['files'][1]).update(changes)
+    change(folder, edit)
+    with pytest.raises(ModelFileError, match=message):
+        Manifest.read(folder)
+
+
 def test_a_missing_manifest(tmp_path):
     with pytest.raises(ModelFileError, match='No such file'):
         Manifest.read(tmp_path)

@@ -12,11 +12,12 @@ import ctypes
 import numpy as np
 import onnxruntime
 import pytest
-from helpers import square_image
+from helpers import square_image, with_int8
 
 from tsr_ros.backends import onnxruntime as module
-from tsr_ros.backends.base import DeviceError
+from tsr_ros.backends.base import DeviceError, ModelFileError, PrecisionError
 from tsr_ros.backends.factory import create_backend
+from tsr_ros.backends.nvidia_driver import Gpu
 
 
 class OrtValue:
@@ -66,7 +67,8 @@ class Session:
 
     def __init__(self, path, options, providers):
         Session.options = dict(providers)
-        self.names = [name for name, _ in providers][0 if self.libraries else 1:]
+        self.names = [name for name, _ in providers if self.libraries or name.startswith('CPU')]
+        self.on_gpu = not self.names[0].startswith('CPU')
         self.session = onnxruntime.InferenceSession(path, options, ['CPUExecutionProvider'])
         self.get_inputs, self.get_outputs = self.session.get_inputs, self.session.get_outputs
         self.run = self.session.run
@@ -75,10 +77,10 @@ class Session:
         return self.names
 
     def io_binding(self):
-        return Binding() if self.libraries else self.session.io_binding()
+        return Binding() if self.on_gpu else self.session.io_binding()
 
     def run_with_iobinding(self, binding):
-        if not self.libraries:
+        if not self.on_gpu:
             self.session.run_with_iobinding(binding)
             return
         names = [output.name for output in self.get_outputs()]
@@ -175,3 +177,70 @@ def test_without_the_provider(small_models, runtime):
     backend = create_backend('onnxruntime', 'small', device='cuda', models_dir=small_models)
     with pytest.raises(DeviceError, match='no CUDAExecutionProvider; it has CPUExecutionProvider'):
         backend.load()
+
+
+@pytest.fixture
+def int8_models(small_models, tmp_path):
+    """A model with an int8 file that loses nothing, so that `auto` takes it on a CPU."""
+    return with_int8(tmp_path / 'models', small_models, {'map50_fp32': 0.9, 'map50': 0.9})
+
+
+@pytest.mark.parametrize(('driver', 'device', 'precision', 'expected'), [
+    (False, 'auto', 'auto', ('cpu', 'int8')),
+    (False, 'cpu', 'auto', ('cpu', 'int8')),
+    (True, 'cpu', 'auto', ('cpu', 'int8')),
+    # CUDA has no convolution of int8
+    (True, 'auto', 'auto', ('cuda', 'fp32')),
+    (True, 'cuda:0', 'auto', ('cuda', 'fp32')),
+    (True, 'auto', 'int8', ('cpu', 'int8')),
+    (True, 'auto', 'fp32', ('cuda', 'fp32')),
+])
+def test_int8_is_for_the_cpu(int8_models, runtime, monkeypatch, driver, device, precision,
+                             expected):
+    runtime('1.31.1')
+    monkeypatch.setattr(module, 'has_nvidia_driver', lambda: driver)
+    with create_backend('onnxruntime', 'small', precision, device,
+                        models_dir=int8_models) as backend:
+        backend.load()
+        info = backend.describe()
+        assert (info.device, info.precision) == expected
+
+
+@pytest.mark.parametrize(('device', 'precision', 'override', 'capability', 'match'), [
+    ('cuda', 'int8', None, (8, 7), 'calculates int8 files in int8 on a CPU alone; on cuda ask'),
+    ('tensorrt', 'int8', None, (7, 5), 'on tensorrt ask for fp16'),
+    ('tensorrt', 'auto', None, (8, 0), 'in TF32, three digits, not in fp32'),
+    ('tensorrt', 'fp32', '1', (8, 7), 'set NVIDIA_TF32_OVERRIDE=0'),
+    ('tensorrt', 'fp32', '0', (8, 7), ''),
+    ('tensorrt', 'fp32', None, (7, 5), ''),  # no TF32 yet
+    ('tensorrt', 'fp16', None, (8, 7), ''),
+    ('cpu', 'fp16', None, (8, 7), 'no fp16 on a CPU'),
+])
+def test_precisions_that_a_provider_would_change(int8_models, runtime, monkeypatch, device,
+                                                 precision, override, capability, match):
+    runtime('1.31.1', module._PROVIDERS['tensorrt'])
+    monkeypatch.setattr(module, 'find_gpu', lambda number: Gpu(number, 'it', capability, False))
+    monkeypatch.delenv('NVIDIA_TF32_OVERRIDE', raising=False)
+    if override is not None:
+        monkeypatch.setenv('NVIDIA_TF32_OVERRIDE', override)
+    with create_backend('onnxruntime', 'small', precision, device,
+                        models_dir=int8_models) as backend:
+        if match:
+            with pytest.raises(PrecisionError, match=match):
+                backend.load()
+        else:
+            backend.load()
+            assert backend.describe().device == 'tensorrt'
+
+
+def test_an_own_int8_file_is_not_run_as_another(int8_models, runtime, monkeypatch):
+    path = int8_models / 'own.onnx'
+    path.write_bytes((int8_models / 'small' / 'fp32.onnx').read_bytes())
+    path.with_name('own.onnx.yaml').write_text(
+        '{labels: [a, b, c, d, e], anchors: [[[8, 8]], [[16, 16]], [[32, 32]]], '
+        'strides: [8, 16, 32], input_wh: [160, 96], precision: int8}')
+    runtime('1.31.1')
+    monkeypatch.setattr(module, 'has_nvidia_driver', lambda: True)
+    with pytest.raises(ModelFileError, match='is an int8 file, of which no fp32 one can be made'):
+        create_backend('onnxruntime', str(path), 'fp32')
+    assert create_backend('onnxruntime', str(path)).precision == 'int8'

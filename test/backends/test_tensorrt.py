@@ -13,8 +13,9 @@ import cuda_standin
 import numpy as np
 import pytest
 import tensorrt_standin
+import yaml
 from cuda_standin import LIBRARIES, CudaStandin
-from helpers import square_image
+from helpers import square_image, with_int8
 from tensorrt_standin import VERSIONS, make_tensorrt
 
 from tsr_ros.backends import nvidia_driver, tensorrt
@@ -22,7 +23,7 @@ from tsr_ros.backends.base import BackendError, BackendMissing, DeviceError, Mod
 from tsr_ros.backends.build_cache import BuildCache
 from tsr_ros.backends.detector import Detector
 from tsr_ros.backends.factory import create_backend
-from tsr_ros.backends.tensorrt_builder import call_with_progress
+from tsr_ros.backends.tensorrt_builder import SETTINGS, call_with_progress
 from tsr_ros.backends.weights import read_network
 from tsr_ros.export.onnx_int8 import quantize_onnx
 
@@ -357,7 +358,7 @@ def test_the_second_gpu(machine, small_models, library, work):
 @pytest.mark.parametrize(('failure', 'error', 'match'), [
     ('build', DeviceError, 'could not build the engine: .*OutOfMemory'),
     ('context', DeviceError, 'memory of the GPU is probably full'),
-    ('execute', BackendError, 'could not run the engine'),
+    ('execute', BackendError, 'could not run the engine: the stand-in was told to fail'),
 ])
 @pytest.mark.parametrize('version', ['8.2.1', '11.1.0'])
 def test_what_fails_is_named_and_leaves_nothing(machine, small_models, version, failure, error,
@@ -409,14 +410,59 @@ def test_without_a_library_for_memory(machine, small_models, monkeypatch):
     machine.set_up()
     for module in 'cuda', 'cuda.bindings', 'pycuda', 'pycuda.driver', 'torch':
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(BackendMissing, match='pip install cuda-python, or pycuda, or torch'):
+    with pytest.raises(BackendMissing, match=r'install cuda-python, .* or pycuda, or torch'):
         machine.backend(small_models).load()
+
+
+def test_a_library_for_memory_that_does_not_suit_the_driver_is_passed_by(machine, small_models,
+                                                                      monkeypatch):
+    machine.set_up(library='pycuda')
+    cuda_standin.restore_cuda_python(monkeypatch)  # the real one, and there is no driver
+    with machine.backend(small_models) as backend:
+        backend.load()
+        assert ', pycuda' in backend.describe().detail
+    monkeypatch.setitem(sys.modules, 'pycuda.driver', None)
+    with pytest.raises(DeviceError, match=r'cuda-python: cudaSetDevice on Stand-in: .*; .*'):
+        machine.backend(small_models).load()
+
+
+def test_a_gpu_that_fails_while_all_is_given_back_does_not_hide_why(machine, small_models,
+                                                                    monkeypatch):
+    machine.set_up()
+    machine.trt.fail.add('context')
+    runtime = importlib.import_module('cuda.bindings.runtime')
+    freed = []
+    monkeypatch.setattr(runtime, 'cudaStreamDestroy', lambda stream: freed.append(stream) or (
+        runtime.cudaError_t.cudaErrorIllegalAddress,))
+    backend = machine.backend(small_models)
+    with pytest.raises(DeviceError, match='memory of the GPU is probably full'):
+        backend.load()
+    assert len(freed) == 1
+    backend.close()  # there is nothing left to be closed
+    assert len(freed) == 1
+
+
+@pytest.mark.parametrize(('capability', 'precision'), [
+    ((5, 3), 'fp32'),  # Jetson Nano
+    ((6, 1), 'int8'),
+    ((6, 2), 'fp32'),  # Jetson TX2
+    ((7, 2), 'int8'), ((8, 7), 'int8'),
+])
+def test_auto_takes_int8_where_the_gpu_has_it(machine, small_models, tmp_path, capability,
+                                              precision):
+    machine.set_up(compute_capability=capability)
+    folder = with_int8(tmp_path / 'models', small_models, {'map50_fp32': 0.9, 'map50': 0.9})
+    manifest = folder / 'manifest.yaml'
+    content = yaml.safe_load(manifest.read_text())
+    content['models']['small']['files'][-1]['format'] = 'onnx-tensorrt'
+    manifest.write_text(yaml.safe_dump(content))
+    assert machine.backend(folder).precision == precision
 
 
 @pytest.mark.parametrize('device', ['cpu', 'cuda:one', 'toaster'])
 def test_devices_that_it_does_not_know(machine, small_models, device):
     machine.set_up()
-    with pytest.raises(DeviceError, match='tensorrt runs on cuda'):
+    with pytest.raises(DeviceError, match='TensorRT runs on cuda'):
         machine.backend(small_models, device=device).load()
 
 
@@ -504,4 +550,4 @@ def test_the_sidecar_says_what_the_engine_depends_on(machine, random_models, ima
     assert key.pop('model')
     assert key == {
         'tensorrt': 'tensorrt 10.0.0', 'gpu': 'Stand-in', 'compute_capability': [8, 7],
-        'precision': 'fp32', 'input_shape': [1, 96, 160, 3]}
+        'precision': 'fp32', 'input_shape': [1, 96, 160, 3], 'settings': SETTINGS}

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from helpers import LABELS, square_image, write_manifest, write_random_model
 
+from tsr_ros.backends.base import Backend, DeviceError
 from tsr_ros.backends.factory import backend_status
 from tsr_ros.cli import main
 from tsr_ros.export.parity import Row, compare_boxes, find_problems
@@ -108,6 +109,26 @@ def test_all_agree_in_fp32(random_models, pictures, tmp_path, capsys):
     bf16 = rows['pytorch', 'bf16']
     assert bf16['map_max'] > 100 * rows['onnxruntime', 'fp32']['map_max']
     assert 'has no int8 file' in result['left_out']['tflite int8']
+
+
+def test_what_was_asked_for_and_cannot_run_is_no_success(random_models, pictures, capsys):
+    words = ('--models-dir', random_models, '--images', pictures)
+    assert parity(*words, '--backends', 'tensorrt') == 1  # there is no GPU
+    assert 'failed: tensorrt: ' in capsys.readouterr().out
+    assert parity(*words, '--backends', 'onnxruntime,tensorrt') == 1
+    assert 'failed: tensorrt: ' in capsys.readouterr().out
+
+
+def test_a_device_that_fails_is_no_success(random_models, pictures, monkeypatch, capsys):
+    def run_out(self):
+        if self.name == 'openvino':
+            raise DeviceError('out of memory')
+        load(self)
+    load = Backend.load
+    monkeypatch.setattr(Backend, 'load', run_out)
+    assert parity('--models-dir', random_models, '--images', pictures,
+                  '--backends', 'openvino') == 1
+    assert 'failed: openvino fp32: out of memory' in capsys.readouterr().out
 
 
 def test_a_damaged_file_fails_alone(random_models, pictures, tmp_path, capsys):

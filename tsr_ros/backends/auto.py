@@ -1,7 +1,9 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import functools
 import json
+import os
 import platform
 from typing import Any, NamedTuple
 
@@ -9,12 +11,20 @@ from .base import BackendError, DeviceError, available_cpus
 from .build_cache import BuildCache, cache_folder
 from .delegating import DelegatingBackend
 from .factory import backend_class, backend_status, create_backend
-from .manifest import MAX_LOSS, Manifest, default_models_dir, find_model_file, is_own_file
-from .measure import HUNG, measure
+from .manifest import (
+    MAX_LOSS,
+    Manifest,
+    accuracy_loss,
+    default_models_dir,
+    find_model_file,
+    is_own_file,
+)
+from .measure import Measurement, measure
 from .nvidia_driver import find_gpu
 
 # of mAP at IoU 0.5, what fp16 and bf16 may cost where the manifest has no score of theirs
 ROUNDING_LOSS = 0.002
+_FILE = 'measurements.json'  # in the cache
 
 
 class Candidate(NamedTuple):
@@ -42,11 +52,14 @@ class AutoBackend(DelegatingBackend):
         super().__init__(options.get('threads', 0), options.get('batch', 1))
         self._model, self._precision, self._max_loss = str(model), precision, max_loss
         self._models_dir = models_dir
-        self._options = dict(options, model=self._model, models_dir=(
-            models_dir and str(models_dir)))
+        # what measures runs in another folder
+        self._options = dict(
+            options, model=os.path.abspath(model) if is_own_file(model) else self._model,
+            models_dir=models_dir and os.path.abspath(str(models_dir)))
 
     def _load(self):
-        candidates = find_candidates(self._model, self._precision, self._models_dir)
+        candidates = find_candidates(
+            self._model, self._precision, self._models_dir, self._options.get('device', 'auto'))
         good = [c for c in candidates if c.loss is not None and c.loss <= self._max_loss]
         if not good:
             raise BackendError(
@@ -56,7 +69,7 @@ class AutoBackend(DelegatingBackend):
         times, origin = self._times(good)
         others = []
         for candidate in sorted(good, key=lambda c: times[c][0] or float('inf')):
-            time_ms, problem = times[candidate]
+            time_ms, problem = times[candidate][:2]
             if time_ms is not None and self.backend is None:
                 try:
                     self.backend = self._loaded(create_backend(
@@ -78,7 +91,7 @@ class AutoBackend(DelegatingBackend):
         self.progress('auto chose {0.backend.name} {0.backend.precision}, {0._why}'.format(self))
 
     def _times(self, candidates):
-        """Return {Candidate: (median in ms or None, why not)} and where that comes from."""
+        """Return {Candidate: Measurement} and where that comes from."""
         key = {
             'computer': describe_computer(),
             'candidates': [list(c[:3]) for c in candidates],
@@ -86,22 +99,27 @@ class AutoBackend(DelegatingBackend):
             'options': {name: self._options.get(name)
                         for name in ('device', 'threads', 'batch', 'input_wh')},
         }
+        cache = self.cache or BuildCache(cache_folder('auto'))
+        made = []
+        content, origin = cache.get_or_make(
+            _FILE, key, lambda: made.append(True) or _as_json(self._measured(candidates)),
+            lambda: self.progress('waiting for another process that measures'))
+        times = _from_json(content, candidates)
+        failed = [c for c in candidates if times[c].problem and not times[c].lasting]
+        if failed and not made:  # what has failed may have been repaired since
+            times.update(self._measured(failed))
+            with contextlib.suppress(OSError):
+                cache.write(_FILE, key, _as_json(times))
+        return times, origin
+
+    def _measured(self, candidates):
+        """Return {Candidate: Measurement}, measured now."""
         by_backend = {}
         for candidate in candidates:
             by_backend.setdefault(candidate.backend, []).append(candidate.precision)
-
-        def measure_all():
-            return json.dumps({
-                name: measure(name, precisions, self._options, self.progress)
-                for name, precisions in by_backend.items()}).encode()
-        cache = self.cache or BuildCache(cache_folder('auto'))
-        content, origin = cache.get_or_make(
-            'measurements.json', key, measure_all,
-            lambda: self.progress('waiting for another process that measures'))
-        measured = json.loads(content.decode())
-        if any(HUNG in times[1] for by in measured.values() for times in by.values()):
-            cache.remove('measurements.json', key)  # perhaps the computer was only busy
-        return {c: tuple(measured[c.backend][c.precision]) for c in candidates}, origin
+        found = {name: measure(name, precisions, self._options, self.progress)
+                 for name, precisions in by_backend.items()}
+        return {c: found[c.backend][c.precision] for c in candidates}
 
     def _reason(self):
         return 'auto chose it: ' + self._why
@@ -111,7 +129,18 @@ class AutoBackend(DelegatingBackend):
         self.backend = None
 
 
-def find_candidates(model='', precision='auto', models_dir=None):
+def _as_json(times):
+    """Return {Candidate: Measurement} as bytes."""
+    return json.dumps([[c.backend, c.precision] + list(times[c]) for c in times]).encode()
+
+
+def _from_json(content, candidates):
+    """Return {Candidate: Measurement} of what _as_json gave."""
+    found = {tuple(row[:2]): Measurement(*row[2:]) for row in json.loads(content.decode())}
+    return {c: found[c.backend, c.precision] for c in candidates}
+
+
+def find_candidates(model='', precision='auto', models_dir=None, device='auto'):
     """Return a Candidate for each backend that runs here and precision it has a file for."""
     result = []
     for name, status in backend_status().items():
@@ -119,11 +148,11 @@ def find_candidates(model='', precision='auto', models_dir=None):
             continue
         for wanted in backend_class(name).precisions:
             if precision in ('auto', wanted):
-                result += _candidate(name, wanted, model, models_dir)
+                result += _candidate(name, wanted, model, models_dir, device)
     return result
 
 
-def _candidate(name, precision, model, models_dir):
+def _candidate(name, precision, model, models_dir, device):
     """Return a list with the Candidate of a backend in one precision, or an empty one."""
     cls = backend_class(name)
     if is_own_file(model):
@@ -135,7 +164,7 @@ def _candidate(name, precision, model, models_dir):
         return [Candidate(name, precision, file.sha256, 0.0)]
     manifest = Manifest.read(models_dir or default_models_dir())
     entry = manifest.model(model or manifest.default)
-    for formats, wanted in cls.file_choices(precision):
+    for formats, wanted in cls.file_choices(precision, device):
         try:
             file = find_model_file(entry, formats, wanted)
         except BackendError:
@@ -148,11 +177,10 @@ def _candidate(name, precision, model, models_dir):
 def _loss(file, backend, precision):
     if precision == 'fp32':
         return 0.0
-    scores = file.scores
-    map50 = scores.get('map50_' + backend, scores.get('map50'))
-    if file.precision == precision and map50 is not None and 'map50_fp32' in scores:
-        return float(scores['map50_fp32']) - float(map50)
-    return ROUNDING_LOSS if precision in ('fp16', 'bf16') else None
+    loss = accuracy_loss(file, backend) if file.precision == precision else None
+    if loss is None and precision in ('fp16', 'bf16'):
+        return ROUNDING_LOSS
+    return loss
 
 
 def describe_computer():

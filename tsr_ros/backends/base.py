@@ -1,5 +1,6 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import os
 from typing import NamedTuple
 
@@ -22,6 +23,10 @@ class ModelFileError(BackendError):
 
 class DeviceError(BackendError):
     """The device asked for is not there or has failed."""
+
+
+class PrecisionError(DeviceError):
+    """The device does not calculate in this precision, and never will."""
 
 
 class BackendInfo(NamedTuple):
@@ -75,7 +80,7 @@ class Backend:
         return ''
 
     @classmethod
-    def file_choices(cls, precision):
+    def file_choices(cls, precision, device='auto'):
         """Return (formats, precision) of the model files to look for, the best first."""
         return [(cls.formats, precision)]
 
@@ -84,7 +89,8 @@ class Backend:
         try:
             self._load()
         except Exception:
-            self.close()
+            with contextlib.suppress(Exception):  # a GPU that is lost fails at that, too
+                self.close()
             raise
         self.loaded = True
         return_free_memory()

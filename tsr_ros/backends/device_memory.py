@@ -16,7 +16,8 @@ import numpy as np
 
 from .base import BackendError, BackendMissing, DeviceError
 
-INSTALL_HINT = 'pip install cuda-python, or pycuda, or torch'
+INSTALL_HINT = (
+    'install cuda-python, in the major version of CUDA that nvidia-smi names, or pycuda, or torch')
 
 
 class Buffer(NamedTuple):
@@ -31,25 +32,29 @@ class Buffer(NamedTuple):
 
 def open_device_memory(gpu):
     """Return device memory of a Gpu through the first library that is installed."""
-    missing = []
+    problems, kind = [], BackendMissing
     for memory_class in CudaPythonMemory, PycudaMemory, PyTorchMemory:
         try:
             return memory_class(gpu)
         except ImportError as error:
-            missing.append(str(error))
-    raise BackendMissing('no library for the memory of the GPU can be imported ({}): {}'.format(
-        '; '.join(missing), INSTALL_HINT))
+            problems.append(str(error))
+        except DeviceError as error:  # such as a cuda-python that is newer than the driver
+            problems.append('{}: {}'.format(memory_class.name, error))
+            kind = DeviceError
+    raise kind('no library for the memory of the GPU can be used ({}): {}'.format(
+        '; '.join(problems), INSTALL_HINT))
 
 
 class CudaPythonMemory:
     """Through cuda-python, whose functions return an error code first."""
+
+    name = 'cuda-python'
 
     def __init__(self, gpu):
         try:
             from cuda.bindings import runtime
         except ImportError:
             from cuda import cudart as runtime  # cuda-python 11 and 12
-        self.name = 'cuda-python'
         self._runtime = runtime
         self._gpu = gpu
         self._device_pointers, self._graphs = [], []
@@ -113,29 +118,38 @@ class CudaPythonMemory:
         return lambda: self._call('cudaGraphLaunch', executable, self._stream)
 
     def close(self):
-        """Give everything back."""
-        with self.current():
-            for executable in self._graphs:
-                self._call('cudaGraphExecDestroy', executable)
-            for pointer in self._device_pointers:
-                self._call('cudaFree', pointer)
-            self._call('cudaStreamDestroy', self._stream)
+        """Give everything back; raises the first error when all was tried."""
+        things = [('cudaGraphExecDestroy', graph) for graph in self._graphs]
+        things += [('cudaFree', pointer) for pointer in self._device_pointers]
+        things.append(('cudaStreamDestroy', self._stream))
         self._device_pointers, self._graphs = [], []
+        errors = []
+        with self.current():
+            for function, thing in things:
+                try:
+                    self._call(function, thing)
+                except DeviceError as error:
+                    errors.append(error)
+        if errors:
+            raise errors[0]
 
 
 class PycudaMemory:
     """Through pycuda 2020.1 or later; it knows no CUDA graphs."""
 
+    name = 'pycuda'
     record = None
 
     def __init__(self, gpu):
         import pycuda.driver
-        self.name = 'pycuda'
         self._cuda = pycuda.driver
         self._gpu = gpu
-        self._cuda.init()
-        # the context that TensorRT uses as well
-        self._context = self._cuda.Device(gpu.index).retain_primary_context()
+        try:
+            self._cuda.init()
+            # the context that TensorRT uses as well
+            self._context = self._cuda.Device(gpu.index).retain_primary_context()
+        except self._cuda.Error as error:
+            raise DeviceError('pycuda on {}: {}'.format(gpu.name, error))
         with self.current():
             self._stream = self._cuda.Stream()
         self.stream = self._stream.handle
@@ -182,11 +196,12 @@ class PycudaMemory:
 class PyTorchMemory:
     """Through PyTorch's tensors."""
 
+    name = 'torch'
+
     def __init__(self, gpu):
         import torch
         if not torch.cuda.is_available():
             raise ImportError('this PyTorch ({}) sees no GPU'.format(torch.__version__))
-        self.name = 'torch'
         self._torch = torch
         self._gpu = gpu
         self._place = torch.device('cuda', gpu.index)

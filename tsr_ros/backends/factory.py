@@ -59,7 +59,7 @@ def create_backend(name, model='', precision='auto', device='auto', threads=0, b
         return AutoBackend(precision=precision, device=device, max_loss=max_loss, **options)
     cls = backend_class(name)
     cls.version()  # a missing runtime is said before a file is read
-    model_file = _open_best(cls.file_choices(precision), model, models_dir)
+    model_file = _open_best(cls.file_choices(precision, device), model, models_dir)
     if input_wh is not None:
         step = max(model_file.strides)
         if any(side < step or side % step for side in input_wh):

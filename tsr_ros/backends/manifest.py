@@ -7,7 +7,7 @@ from typing import NamedTuple
 import yaml
 
 from .base import ModelFileError
-from .model_metadata import read_metadata
+from .model_metadata import check_description, read_metadata
 
 FILE_NAME = 'manifest.yaml'
 FORMATS = ('torch', 'onnx', 'onnx-tensorrt', 'openvino', 'tflite')
@@ -102,6 +102,15 @@ def _model_entry(name, entry, folder):
     for file in files:
         if file.format not in FORMATS:
             raise ValueError('format {!r} of {} is not known'.format(file.format, file.path))
+        texts = (file.precision, file.path, file.sha256) + sum(file.data, ())
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError('precision, path and sha256 of {!r} are texts'.format(file.path))
+        if not isinstance(file.bytes, int) or not isinstance(file.scores, dict):
+            raise ValueError('{}: bytes are a number, scores have names'.format(file.path))
+    try:
+        check_description(entry)
+    except ValueError as error:
+        raise ValueError('{}: {}'.format(name, error))
     return ModelEntry(
         name, entry['architecture'], tuple(entry['input_wh']), entry['labels'], entry['anchors'],
         entry['strides'], entry.get('licence', ''), entry.get('scores') or {}, files, folder,
@@ -146,10 +155,15 @@ def find_model_file(model, formats, precision='auto'):
         ', '.join('{} {}'.format(file.format, file.precision) for file in model.files)))
 
 
-def accuracy_loss(file):
-    """Return what a file loses of the fp32 file's mAP at IoU 0.5, or None if not measured."""
+def accuracy_loss(file, backend=''):
+    """
+    Return what a file loses of the fp32 file's mAP at IoU 0.5, or None if not measured.
+
+    Where a `backend` has a score of its own for the file, that counts.
+    """
     try:
-        return float(file.scores['map50_fp32']) - float(file.scores['map50'])
+        map50 = file.scores.get('map50_' + backend, file.scores.get('map50'))
+        return float(file.scores['map50_fp32']) - float(map50)
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -196,6 +210,9 @@ def _open_own_file(path, formats, precision):
     stored = metadata.get('precision', 'fp32')
     if precision == 'int8' and stored != 'int8':
         raise ModelFileError('{} is not an int8 file'.format(path))
+    if stored != 'fp32' and precision not in ('auto', stored):
+        raise ModelFileError('{0} is an {1} file, of which no {2} one can be made: ask for {1}, '
+                             'or export it in {2}'.format(path, stored, precision))
     return ModelFile(
         os.path.splitext(os.path.basename(path))[0], format_, stored, path, sha256,
         tuple(metadata['input_wh']), metadata['labels'], metadata['anchors'], metadata['strides'])

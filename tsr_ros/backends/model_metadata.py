@@ -33,9 +33,7 @@ def read_metadata(path):
         missing = [key for key in KEYS if key not in metadata]
         if missing:
             raise ValueError('it says nothing of {}'.format(', '.join(missing)))
-        levels = len(metadata['strides'])
-        if len(metadata['anchors']) != levels or len(metadata['input_wh']) != 2:
-            raise ValueError('its anchors, strides and input_wh do not fit together')
+        check_description(metadata)
     except OSError as error:
         raise ModelFileError('{} cannot be read: {}'.format(path, error.strerror))
     except (ValueError, TypeError, yaml.YAMLError) as error:
@@ -43,6 +41,33 @@ def read_metadata(path):
             '{} does not describe itself: {}; write labels, anchors, strides and input_wh into {}'
             .format(path, error, sidecar))
     return metadata
+
+
+def check_description(description):
+    """Raise ValueError where a dict's labels, anchors, strides or input_wh make no sense."""
+    labels, anchors, strides, input_wh = (description[key] for key in KEYS)
+    if not _are(labels, lambda label: isinstance(label, str)):
+        raise ValueError('labels are a list of names, not {!r}'.format(labels))
+    if not _are(strides, _is_size):
+        raise ValueError('strides are a list of whole numbers, not {!r}'.format(strides))
+    if not _are(input_wh, _is_size) or len(input_wh) != 2:
+        raise ValueError('input_wh is a width and a height, not {!r}'.format(input_wh))
+    if not _are(anchors, lambda level: _are(level, _is_anchor)) or len(anchors) != len(strides):
+        raise ValueError('anchors are lists of [width, height], one for each of the {} strides, '
+                         'not {!r}'.format(len(strides), anchors))
+
+
+def _are(values, fits):
+    return isinstance(values, (list, tuple)) and len(values) > 0 and all(map(fits, values))
+
+
+def _is_size(value):
+    return isinstance(value, int) and value > 0
+
+
+def _is_anchor(value):
+    return _are(value, lambda side: isinstance(side, (int, float)) and side > 0) and (
+        len(value) == 2)
 
 
 def _own_metadata(path):

@@ -1,6 +1,7 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import contextlib
+import os
 import sys
 
 import numpy as np
@@ -11,15 +12,17 @@ from .base import (
     BackendMissing,
     DeviceError,
     ModelFileError,
+    PrecisionError,
     is_out_of_memory,
 )
-from .nvidia_driver import has_nvidia_driver
+from .nvidia_driver import find_gpu, has_nvidia_driver
 
 _PROVIDERS = {
     'cpu': ['CPUExecutionProvider'],
     'cuda': ['CUDAExecutionProvider', 'CPUExecutionProvider'],
     'tensorrt': ['TensorrtExecutionProvider', 'CUDAExecutionProvider', 'CPUExecutionProvider'],
 }
+_AMPERE = (8, 0)  # the first that has TF32
 
 
 class OnnxRuntimeBackend(Backend):
@@ -38,12 +41,20 @@ class OnnxRuntimeBackend(Backend):
         """Return the version of ONNX Runtime."""
         return _import().__version__
 
+    @classmethod
+    def file_choices(cls, precision, device='auto'):
+        """Take int8 on a CPU alone: other providers calculate in float between its roundings."""
+        choices = [(cls.formats, precision)]
+        name, _ = _split_device(device)
+        if precision == 'auto' and (_has_cuda(_import()) if name == 'auto' else name != 'cpu'):
+            choices.insert(0, (cls.formats, 'fp32'))
+        return choices
+
     def _load(self):
         ort = _import()
         device, number = _split_device(self.device)
         if device == 'auto':
-            device = 'cuda' if 'CUDAExecutionProvider' in ort.get_available_providers() and (
-                has_nvidia_driver()) else 'cpu'
+            device = 'cuda' if self.precision != 'int8' and _has_cuda(ort) else 'cpu'
         if device not in _PROVIDERS:
             raise DeviceError('onnxruntime runs on {}, not {!r}'.format(
                 ', '.join(sorted(_PROVIDERS)), self.device))
@@ -51,7 +62,7 @@ class OnnxRuntimeBackend(Backend):
         if wanted not in ort.get_available_providers():
             raise DeviceError('this ONNX Runtime has no {}; it has {}'.format(
                 wanted, ', '.join(ort.get_available_providers())))
-        self._check_precision(device)
+        self._check_precision(device, number)
         if device != 'cpu':
             _find_cuda(ort)
 
@@ -79,21 +90,32 @@ class OnnxRuntimeBackend(Backend):
                     'CUDA and cuDNN, in the versions that it was built for'.format(
                         wanted, self._session.get_providers()[0]))
             self._not_started, device = wanted, 'cpu'
-            self._check_precision(device)
+            self._check_precision(device, number)
         self._bind(ort, device, number)
 
-    def _check_precision(self, device):
+    def _check_precision(self, device, number):
         """Refuse a precision that the device would silently calculate in another way."""
         if self.precision == 'fp16' and device == 'cpu':
-            raise DeviceError(
+            raise PrecisionError(
                 'ONNX Runtime has no fp16 on a CPU; ask for fp32 or int8, or another device')
         if self.precision == 'fp16' and device == 'cuda' and self.model_file.precision != 'fp16':
             raise ModelFileError('{} is not an fp16 file, which CUDA needs; export one'.format(
                 self.model_file.path))
-        if self.precision == 'int8' and device == 'tensorrt':
-            raise DeviceError(
-                "ONNX Runtime's int8 file is not of the form that TensorRT reads; ask for fp16 "
-                'or take the backend tensorrt, which has an int8 file of its own')
+        if self.precision == 'int8' and device != 'cpu':
+            # https://github.com/microsoft/onnxruntime, qdq_selector_action_transformer.cc: only
+            # providers of the CPU fuse a convolution with the roundings about it
+            raise PrecisionError(
+                "ONNX Runtime calculates int8 files in int8 on a CPU alone; on {} ask for fp16 or "
+                'fp32, or take the backend tensorrt, which has an int8 file of its own'.format(
+                    self.device))
+        if self.precision == 'fp32' and device == 'tensorrt' and (
+                os.environ.get('NVIDIA_TF32_OVERRIDE') != '0'
+                and find_gpu(number).compute_capability >= _AMPERE):
+            # https://github.com/microsoft/onnxruntime/issues/6427
+            raise PrecisionError(
+                "ONNX Runtime's TensorRT provider would calculate in TF32, three digits, not in "
+                'fp32: set NVIDIA_TF32_OVERRIDE=0 before the start, ask for fp16, or take the '
+                'backend tensorrt')
 
     def _provider_options(self, provider, number):
         if provider == 'CPUExecutionProvider':
@@ -190,6 +212,11 @@ def _find_cuda(ort):
     if preload is not None:
         with contextlib.redirect_stdout(sys.stderr):  # where it says what it does not find
             preload()
+
+
+def _has_cuda(ort):
+    """Tell whether ONNX Runtime was built for CUDA and there is a driver."""
+    return 'CUDAExecutionProvider' in ort.get_available_providers() and has_nvidia_driver()
 
 
 def _has_tf32(version):

@@ -8,6 +8,7 @@ from .base import (
     BackendMissing,
     DeviceError,
     ModelFileError,
+    PrecisionError,
     is_out_of_memory,
 )
 
@@ -70,21 +71,22 @@ class OpenVinoBackend(Backend):
         """Refuse to run in another precision than the one that was asked for."""
         found = compiled.get_property('INFERENCE_PRECISION_HINT').get_type_name()
         self._calculates_in = found
-        if device == 'CPU' and found != self._configuration(device)['INFERENCE_PRECISION_HINT']:
-            raise DeviceError('OpenVINO has no {} on this CPU and would calculate in {}'.format(
-                self.precision, found))
+        if found != self._configuration(device).get('INFERENCE_PRECISION_HINT', found):
+            raise PrecisionError('OpenVINO has no {} on this {} and would calculate in {}'.format(
+                self.precision, device, found))
 
     def _configuration(self, device):
         configuration = {'PERFORMANCE_HINT': 'LATENCY'}
+        # left to itself OpenVINO takes bfloat16 where the CPU has it, and says nothing
+        precision = {'fp32': 'f32', 'bf16': 'bf16', 'fp16': 'f16'}.get(self.precision)
+        if precision is None and device == 'CPU':
+            precision = 'f32'  # of what is not int8; a GPU or NPU does as it can
+        if precision is not None:
+            configuration['INFERENCE_PRECISION_HINT'] = precision
         if device == 'CPU':
             configuration['INFERENCE_NUM_THREADS'] = self.threads
             # the camera driver and the middleware run on the same cores
             configuration['ENABLE_CPU_PINNING'] = False
-            # left to itself OpenVINO takes bfloat16 where the CPU has it, and says nothing
-            configuration['INFERENCE_PRECISION_HINT'] = {
-                'bf16': 'bf16', 'fp16': 'f16'}.get(self.precision, 'f32')
-        elif self.precision == 'fp32':
-            configuration['INFERENCE_PRECISION_HINT'] = 'f32'
         return configuration
 
     def _infer(self, images):

@@ -11,6 +11,7 @@ from .base import (
     BackendMissing,
     DeviceError,
     ModelFileError,
+    PrecisionError,
     is_out_of_memory,
 )
 from .weights import IMAGE, fold_input, parse_activation, read_network
@@ -89,7 +90,7 @@ class PyTorchBackend(Backend):
             raise DeviceError('PyTorch sees {} CUDA devices, of which {!r} is none'.format(
                 torch.cuda.device_count(), name))
         if device.type == 'cpu' and self.precision == 'fp16':
-            raise DeviceError('PyTorch runs fp16 on a GPU; on a CPU ask for bf16 or fp32')
+            raise PrecisionError('PyTorch runs fp16 on a GPU; on a CPU ask for bf16 or fp32')
         return device
 
     def _record(self):

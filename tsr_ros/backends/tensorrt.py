@@ -13,6 +13,7 @@ from .build_cache import BuildCache, cache_folder
 from .device_memory import open_device_memory
 from .nvidia_driver import find_gpu
 from .tensorrt_builder import (
+    SETTINGS,
     build_engine,
     call_with_progress,
     is_strongly_typed,
@@ -25,6 +26,22 @@ from .tensorrt_runners import KernelCache, make_runner
 # before this, the CPU reads memory that it shares with the GPU past its caches, slowly:
 # https://docs.nvidia.com/cuda/cuda-for-tegra-appnote/
 _CACHED_SHARED_MEMORY = (7, 2)
+
+
+def _has_int8(device):
+    """Tell whether a GPU calculates in int8: from 6.1 on, but not the Jetson TX2's 6.2."""
+    try:
+        capability = find_gpu(_gpu_index(device)).compute_capability
+    except DeviceError:
+        return True  # which is said when it is needed
+    return capability >= (6, 1) and capability != (6, 2)
+
+
+def _gpu_index(device):
+    name, _, number = device.partition(':')
+    if name not in ('auto', 'cuda') or (number and not number.isdigit()):
+        raise DeviceError('TensorRT runs on cuda or cuda:N, not {!r}'.format(device))
+    return int(number or 0)
 
 
 class _Source(NamedTuple):
@@ -64,15 +81,15 @@ class TensorRtBackend(Backend):
         return ''
 
     @classmethod
-    def file_choices(cls, precision):
+    def file_choices(cls, precision, device='auto'):
         """Take int8 in the form that TensorRT reads; ONNX Runtime's is another."""
         if precision == 'auto':
-            return [('onnx-tensorrt', 'auto'), ('onnx', 'fp32')]
+            return [('onnx-tensorrt', 'auto')] * _has_int8(device) + [('onnx', 'fp32')]
         return [('onnx-tensorrt' if precision == 'int8' else 'onnx', precision)]
 
     def build(self):
         """Build the engine ahead of time, unless it is in the cache; return its path."""
-        gpu = find_gpu(self._gpu_index()) if self.needs_gpu_to_build else None
+        gpu = find_gpu(_gpu_index(self.device)) if self.needs_gpu_to_build else None
         trt = self._import()
         source = self._source(trt, gpu)
         try:
@@ -87,7 +104,7 @@ class TensorRtBackend(Backend):
         return path
 
     def _load(self):
-        gpu = find_gpu(self._gpu_index())  # first: what follows may crash without a driver
+        gpu = find_gpu(_gpu_index(self.device))  # first: what follows may crash without a driver
         trt = self._import()
         self._memory = memory = open_device_memory(gpu)
         logger, source = make_logger(trt), self._source(trt, gpu)
@@ -104,7 +121,7 @@ class TensorRtBackend(Backend):
             kernels = None
             if KernelCache.serves(engine):
                 kernels = KernelCache(engine, self._cache().read(name, key)[0] or b'')
-            self._runner = make_runner(trt, engine, memory, kernels)
+            self._runner = make_runner(trt, engine, memory, logger, kernels)
         outputs = self._runner.outputs
         outputs.sort(key=lambda head: -head.shape[-1])
         self._check_output_shapes([head.shape for head in outputs])
@@ -122,12 +139,6 @@ class TensorRtBackend(Backend):
             + ([] if kernels is None else
                ['kernels ' + ('from the cache' if kernels.is_warm else 'compiled just now')]))
 
-    def _gpu_index(self):
-        name, _, number = self.device.partition(':')
-        if name not in ('auto', 'cuda') or (number and not number.isdigit()):
-            raise DeviceError('{} runs on cuda or cuda:N, not {!r}'.format(self.name, self.device))
-        return int(number or 0)
-
     def _cache(self):
         return self.cache or BuildCache(cache_folder('engines'))
 
@@ -140,7 +151,7 @@ class TensorRtBackend(Backend):
         key = self._machine_key(trt, gpu)
         key.update(
             model=hashlib.sha256(onnx).hexdigest(), precision=self.precision,
-            input_shape=list(self.input_shape))
+            input_shape=list(self.input_shape), settings=SETTINGS)
         return _Source(self.model_file.name + '.engine', key, onnx)
 
     def _machine_key(self, trt, gpu):
@@ -193,9 +204,9 @@ class TensorRtBackend(Backend):
     def _close(self):
         # the engine's memory goes before the stream that it may still be used on
         self._runner = self._maps = None
-        if self._memory is not None:
-            self._memory.close()
-            self._memory = None
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
 
     @classmethod
     def _import(cls):

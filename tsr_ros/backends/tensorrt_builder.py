@@ -4,8 +4,9 @@ import collections
 import threading
 import time
 
-from .base import BackendError, DeviceError, ModelFileError
+from .base import BackendError, DeviceError, ModelFileError, PrecisionError
 
+SETTINGS = 1  # raised when this module begins to build other engines of the same model
 _WORKSPACE_BYTES = 1 << 30
 _WORKSPACE_BYTES_SHARED = 1 << 28  # where the GPU takes it from the CPU's memory
 _PATIENCE = 10.0  # seconds for a build to stop, once it is told to
@@ -84,7 +85,8 @@ def _configure(trt, config, builder, precision, gpu):
     config.clear_flag(trt.BuilderFlag.TF32)  # fp32 means fp32
     if not is_strongly_typed(trt):
         if precision == 'int8' and not builder.platform_has_fast_int8:
-            raise DeviceError('{} has no int8 arithmetic; ask for fp16 or fp32'.format(gpu.name))
+            raise PrecisionError(
+                '{} has no int8 arithmetic; ask for fp16 or fp32'.format(gpu.name))
         if precision in ('fp16', 'int8'):
             config.set_flag(trt.BuilderFlag.FP16)
         if precision == 'int8':

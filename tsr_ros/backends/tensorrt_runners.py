@@ -48,14 +48,15 @@ class KernelCache:
         return bytes(self._cache.serialize())
 
 
-def make_runner(trt, engine, memory, kernels=None):
+def make_runner(trt, engine, memory, logger, kernels=None):
     """
     Return the runner that this version of TensorRT has the functions for.
 
+    :param logger: that of make_logger, which knows why a run failed
     :param kernels: KernelCache of the engine, if it serves.
     """
     named = hasattr(engine, 'num_io_tensors')
-    return (NamedTensorRunner if named else BindingRunner)(trt, engine, memory, kernels)
+    return (NamedTensorRunner if named else BindingRunner)(trt, engine, memory, logger, kernels)
 
 
 class _Runner:
@@ -65,11 +66,12 @@ class _Runner:
     `input` and `outputs` are arrays in the computer's memory; `run` reads and writes them.
     """
 
-    def __init__(self, trt, engine, memory, kernels):
-        self._memory = memory
+    def __init__(self, trt, engine, memory, logger, kernels):
+        self._memory, self._logger = memory, logger
         tensors = self._describe(trt, engine)
         self._context = (
             kernels.create_context(engine) if kernels else engine.create_execution_context())
+        self._kernels = kernels  # the context does not hold it, and goes before it
         if self._context is None:
             raise DeviceError(
                 'TensorRT gives no execution context: the memory of the GPU is probably full')
@@ -112,7 +114,8 @@ class _Runner:
         for buffer in self._uploads:
             self._memory.upload(buffer)
         if not self._execute():
-            raise BackendError('TensorRT could not run the engine')
+            raise BackendError('TensorRT could not run the engine: {}'.format(
+                self._logger.newest()))
         for buffer in self._downloads:
             self._memory.download(buffer)
 

@@ -27,7 +27,8 @@ def configure(parser):
     """Add the arguments."""
     parser.description = (
         'Say what runs on this computer and why the rest does not. Exit status 0 if at least one '
-        'backend runs one model here, else 1.')
+        'backend runs one model here, else 1. TensorRT builds an engine when it is first tried, '
+        'which takes seconds on a large GPU and many minutes on a small one.')
     parser.add_argument('--models-dir', metavar='DIR',
                         help='folder with manifest.yaml (default: the one that came along)')
     parser.add_argument('--json', action='store_true', help='write it as one JSON object')

@@ -20,6 +20,7 @@ from .calibration import calibration_inputs, choose_images
 from .model_folder import WEIGHTS, ModelFolder
 from .targets import Target
 
+_RECIPE = 1  # raised when this code begins to write other files from the same weights
 Say = Callable[[str], None]
 
 
@@ -92,7 +93,8 @@ def export_files(folder: ModelFolder, targets: Sequence[Target], calibration: Pa
 def _recipe(target: Target, weights_sha256: str, chosen: Sequence[Path],
             keep_float: Sequence[str]) -> str:
     """Return a hash of all that decides what is in the file."""
-    parts: dict[str, Any] = {'weights': weights_sha256, 'made_with': target.producers()}
+    parts: dict[str, Any] = {
+        'recipe': _RECIPE, 'weights': weights_sha256, 'made_with': target.producers()}
     if target.calibrated:
         parts.update(images=[file_sha256(path) for path in chosen], keep_float=list(keep_float))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from tsr_ros.backends.base import Backend, BackendError, BackendMissing, DeviceError
+from tsr_ros.backends.base import Backend, BackendError, BackendMissing, PrecisionError
 from tsr_ros.backends.detector import Detector
 from tsr_ros.backends.factory import BACKENDS, backend_class, backend_status, create_backend
 from tsr_ros.backends.manifest import Manifest, find_model_file
@@ -102,8 +102,8 @@ class Parity(NamedTuple):
 
     @property
     def good(self) -> bool:
-        """Whether all could be compared and are within their limits."""
-        return not self.failed and not any(row.problems for row in self.rows)
+        """Whether something was compared, nothing failed, and all is within its limits."""
+        return bool(self.rows) and not self.failed and not any(row.problems for row in self.rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
@@ -177,6 +177,9 @@ def check_parity(models_dir: str, model: str, items: Sequence[LabelledImage], la
     for other, precision, reason in _variants(entry, backends):
         if (other, precision) == (name, 'fp32') and not has_nvidia_driver():
             continue  # it would be compared with itself
+        if reason and other in backends and not precision:
+            failed[other] = reason  # somebody wants to know about this one
+            continue
         if reason:
             left_out[f'{other} {precision}'.strip()] = reason
             continue
@@ -186,8 +189,8 @@ def check_parity(models_dir: str, model: str, items: Sequence[LabelledImage], la
                 outputs = _run(backend, items, labelled)
                 rows.append(_compare(backend, reference, outputs, items, entry.labels, map50))
         except BackendError as error:
-            # what this computer cannot do is no fault
-            reasons = left_out if isinstance(error, DeviceError) else failed
+            # what no such computer can do is no fault
+            reasons = left_out if isinstance(error, PrecisionError) else failed
             reasons[f'{other} {precision}'] = str(error)
     return Parity(entry.name, (name, status[name].version), len(items), map50, tuple(rows),
                   left_out, failed)
