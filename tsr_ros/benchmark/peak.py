@@ -44,10 +44,12 @@ def measure_peaks(threads: int = 0) -> dict[str, Peak]:
     peaks: dict[str, Peak] = {}
     for precision, runtime, prepare in candidates:
         try:
-            run = prepare()
+            # each model is gone before the next is made: OpenVINO gives this thread another
+            # stack for signals and later restores the one before, which, in another order, is
+            # freed already: Ctrl-C would be a segmentation fault
+            found = Peak(_WORK_GFLOP / _shortest_s(prepare()), runtime)
         except (ImportError, RuntimeError):  # not installed, or not in this precision
             continue
-        found = Peak(_WORK_GFLOP / _shortest_s(run), runtime)
         if precision not in peaks or found.gflops > peaks[precision].gflops:
             peaks[precision] = found
     return peaks
