@@ -194,8 +194,9 @@ def test_a_damaged_picture_is_not_written(tmp_path):
     assert len(list(frames(tmp_path / 'bag'))) == 1
 
 
-def test_overwriting_has_to_be_asked_for(tmp_path):
-    bag = write(tmp_path / 'bag')
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_overwriting_has_to_be_asked_for(tmp_path, storage):
+    bag = write(tmp_path / 'bag', storage)
     with pytest.raises(BagError, match='exists already; --overwrite'):
         write(bag)
     assert len(list(frames(bag))) == 3
@@ -204,12 +205,34 @@ def test_overwriting_has_to_be_asked_for(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ['bag']
 
 
-def test_what_is_no_recording_is_never_overwritten(tmp_path):
-    (tmp_path / 'bag').mkdir()
-    (tmp_path / 'bag' / 'thesis.tex').write_text('years of work')
-    with pytest.raises(BagError, match='is not a recording; it is not overwritten'):
+OF_A_BAG = 'rosbag2_bagfile_information: {relative_file_paths: [bag.db3]}'
+
+
+@pytest.mark.parametrize('files', [
+    {'thesis.tex': ''},
+    {'metadata.yaml': 'name: a data set'},
+    {'metadata.yaml': 'rosbag2_bagfile_information: {version: ['},
+    {'metadata.yaml': 'rosbag2_bagfile_information: {relative_file_paths:}'},
+    {'bag.db3': ''},  # may be any database
+    {'metadata.yaml': OF_A_BAG, 'bag.db3': '', 'thesis.tex': ''},
+    {'metadata.yaml': OF_A_BAG, 'bag.db3': '', 'other.db3': ''},
+    {'metadata.yaml': OF_A_BAG, 'bag.db3/thesis.tex': ''},
+])
+def test_what_is_no_recording_alone_is_never_overwritten(tmp_path, files):
+    for name, text in files.items():
+        (tmp_path / 'bag' / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'bag' / name).write_text(text)
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(BagError, match='bag is not a recording and nothing else'):
         write(tmp_path / 'bag', overwrite=True)
-    assert (tmp_path / 'bag' / 'thesis.tex').exists()
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_a_file_is_never_overwritten_by_a_folder(tmp_path):
+    file = file_of(write(tmp_path / 'bag'))
+    with pytest.raises(BagError, match=r'bag\.mcap is not a recording and nothing else'):
+        write(file, overwrite=True)
+    assert len(list(frames(file))) == 3
 
 
 def test_unknown_storage(tmp_path):

@@ -33,7 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--condition', metavar='WORD', help='light and weather, such as '
                         'night_rain, by which results are grouped')
     parser.add_argument('--licence', metavar='TERMS', help='noted in the recording')
-    parser.add_argument('--overwrite', action='store_true', help='replace a recording')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='replace a recording; never a folder with anything else in it')
 
 
 def run(args: argparse.Namespace) -> int:

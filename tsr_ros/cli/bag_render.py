@@ -43,7 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         'opacity to DIR/<label>')
     parser.add_argument('--out', metavar='BAG', help='recording to make (default: the scene\'s '
                         'name in this folder)')
-    parser.add_argument('--overwrite', action='store_true', help='replace a recording')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='replace a recording; never a folder with anything else in it')
     parser.add_argument('--work', metavar='DIR', default=str(DEFAULT_WORK),
                         help='folder for unfinished work, 5 MB a frame (default: %(default)s)')
     parser.add_argument('--threads', type=int, default=0, metavar='N',

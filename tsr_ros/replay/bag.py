@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import yaml
 from rosbags.interfaces import (
     Connection,
     MessageDefinitionFormat,
@@ -36,6 +37,7 @@ LABEL_INFO_TOPIC = '/camera/label_info'
 IMAGE_TYPES = (messages.COMPRESSED_IMAGE, messages.IMAGE)
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
+_METADATA = 'metadata.yaml'
 _FILES = ('.mcap', '.db3')
 _FOREVER = QosTime(2147483647, 4294967295)
 _LATCHED = Qos(QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL,
@@ -60,9 +62,20 @@ class Topic(NamedTuple):
 def is_bag(path: Path) -> bool:
     """Tell whether a path is a rosbag2 folder or one of its files, by its looks."""
     if path.is_dir():
-        return (path / 'metadata.yaml').is_file() or any(path.glob('*.mcap')) \
+        return (path / _METADATA).is_file() or any(path.glob('*.mcap')) \
             or any(path.glob('*.db3'))
     return path.suffix in _FILES
+
+
+def _is_bag_alone(path: Path) -> bool:
+    """Tell whether a folder holds a rosbag2, as its metadata lists it, and nothing else."""
+    try:
+        metadata = yaml.safe_load((path / _METADATA).read_bytes())
+        listed = metadata['rosbag2_bagfile_information']['relative_file_paths']
+        return all(entry.is_file() and entry.name in (_METADATA, *listed)
+                   for entry in path.iterdir())
+    except (OSError, KeyError, TypeError, yaml.YAMLError):
+        return False
 
 
 class BagReader:
@@ -83,7 +96,7 @@ class BagReader:
         if not self.path.exists():
             raise BagError(f'{self.path} does not exist')
         path = self.path
-        if path.is_dir() and not (path / 'metadata.yaml').is_file():
+        if path.is_dir() and not (path / _METADATA).is_file():
             files = [file for file in path.iterdir() if file.suffix in _FILES]
             if len(files) != 1:
                 raise BagError(f'{path} is not a rosbag2: it has no metadata.yaml '
@@ -266,7 +279,7 @@ class BagWriter:
 
     :param storage: mcap or sqlite3.
     :param metadata: notes about the whole, such as `condition`, `source` and `licence`.
-    :param overwrite: replace a recording of that name.
+    :param overwrite: replace a recording of that name; a folder that holds anything else stays.
     """
 
     def __init__(self, path: str | Path, storage: str = 'mcap',
@@ -276,8 +289,10 @@ class BagWriter:
             raise BagError(f"storage is '{storage}'; it can be {' or '.join(STORAGES)}")
         if self.path.exists() and not overwrite:
             raise BagError(f'{self.path} exists already; --overwrite replaces it')
-        if self.path.exists() and not is_bag(self.path):
-            raise BagError(f'{self.path} is not a recording; it is not overwritten')
+        if self.path.exists() and not _is_bag_alone(self.path):
+            raise BagError(
+                f'{self.path} is not a recording and nothing else ({_METADATA} and the files that '
+                'it lists), so it is not overwritten; name another folder, or remove it yourself')
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # the file inside is named after its folder, which therefore has its final name at once
         self._parent = Path(tempfile.mkdtemp(prefix=f'.{self.path.name}.', dir=self.path.parent))
