@@ -1,5 +1,7 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import os
+
 import pytest
 
 from tsr_ros.report.files import whole_file, write_bytes, write_json, write_text
@@ -28,3 +30,25 @@ def test_what_fails_leaves_the_older_file_and_nothing_else(tmp_path, error):
         raise error
     assert path.read_text() == 'older'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_who_write_one_file_do_not_meet(tmp_path):
+    path = tmp_path / 'file'
+    with whole_file(path) as first, whole_file(path, suffix='.part.png') as second:
+        first.write_text('first')
+        second.write_text('second')
+        names = [file.name for file in (first, second)]
+    assert path.read_text() == 'first'  # whose writing ended last
+    assert list(tmp_path.iterdir()) == [path]
+    assert all(name.startswith('.file.') for name in names)
+    assert [name.rpartition('.part')[2] for name in names] == ['', '.png']
+
+
+def test_it_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(os, 'fsync', lambda number: calls.append(os.readlink(
+        f'/proc/self/fd/{number}')))
+    monkeypatch.setattr(os, 'replace', lambda source, target: calls.append((str(source), target)))
+    with whole_file(tmp_path / 'file') as temporary:
+        temporary.write_text('text')
+    assert calls == [str(temporary), (str(temporary), tmp_path / 'file')]

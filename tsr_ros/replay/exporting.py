@@ -16,7 +16,7 @@ from tsr_ros.replay.conversion import Conversion
 from tsr_ros.replay.frame import Frame, encode_jpeg
 from tsr_ros.replay.label_files import data_yaml, label_text
 from tsr_ros.replay.sources import Source
-from tsr_ros.report.files import write_bytes
+from tsr_ros.report.files import whole_file, write_bytes
 from tsr_ros.vision.detections import Detections
 from tsr_ros.vision.draw import draw_detections
 from tsr_ros.vision.image_codecs import ImageError
@@ -46,14 +46,10 @@ def export_video(source: Source, path: str | Path, *, boxes: bool = False,
     if path.exists() and not overwrite:
         raise ExportError(f'{path} exists already; --overwrite replaces it')
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.stem}.part{VIDEO_SUFFIX}')
-    try:
+    with whole_file(path, suffix=f'.part{VIDEO_SUFFIX}') as partial:
         conversion = _write_video(source, partial, path, boxes, progress)
         if not conversion.written:
             raise ExportError(f'{source.path} has no readable picture, so there is no film')
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return conversion
 
 
@@ -125,7 +121,7 @@ def _write_image(folder: Path, name: str, frame: Frame, labels: Sequence[str],
     if frame.ground_truth is not None:
         height, width = picture.shape[:2]
         write_bytes(folder / 'labels' / f'{name}.txt',
-                         label_text(frame.ground_truth, (width, height)).encode())
+                    label_text(frame.ground_truth, (width, height)).encode())
     data = encode_jpeg(_drawn(picture, frame.ground_truth, labels)) if boxes else frame.jpeg()
     suffix = '.png' if data[:4] == b'\x89PNG' else '.jpg'
     write_bytes(folder / 'images' / (name + suffix), data)

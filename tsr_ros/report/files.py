@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,21 @@ from typing import Any
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, which it becomes if all goes well, else it vanishes."""
-    temporary = path.with_name(f'.{path.name}.part')
+def whole_file(path: Path, suffix: str = '.part') -> Iterator[Path]:
+    """
+    Give a temporary name beside `path`, which it becomes if all goes well, else it vanishes.
+
+    No two calls, of other processes neither, get the same. What was written is on the disk before
+    it gets its own name.
+
+    :param suffix: end of the name, for writers that go by it.
+    """
+    unlike_others = f'{os.getpid()}-{secrets.token_hex(4)}'
+    temporary = path.with_name(f'.{path.name}.{unlike_others}{suffix}')
     try:
         yield temporary
+        with temporary.open('rb') as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
