@@ -113,9 +113,12 @@ def test_a_sign_never_found_is_found_from_0_m(ahead_m, painted, expected):
 
 @pytest.mark.parametrize(('seen_m', 'frames', 'ahead'), [
     ([12, 11, 10.5], 3, True),   # 10 m/s or 5 m/s: the drive ends a second or more before it
-    ([12, 11, 10], 4, False),    # out of sight before the end, so it was passed
-    ([11, 10, 9], 3, False),     # as good as passed
-    ([20, 20, 20], 3, False),    # the car stands: it will never be passed
+    ([12, 11, 10], 4, False),    # 10 m/s: 0.9 s are left at the end, it is as good as passed
+    ([40, 39, 38], 4, True),     # hidden at the end, but 3.7 s are left
+    ([21, 20, 19], 11, True),    # out of sight for 0.8 s of 1.9
+    ([21, 20, 19], 13, False),   # for 1.0 s
+    ([20, 20, 20], 3, True),     # the car stands: it is never passed
+    ([20, 20, 20], 30, True),
     ([math.nan] * 3, 3, False),  # nobody knows
 ])
 def test_a_sign_that_the_drive_does_not_reach_is_not_missed(seen_m, frames, ahead):

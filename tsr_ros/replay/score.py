@@ -42,7 +42,7 @@ class SignScore(NamedTuple):
     last: Sight              # when it is last to be seen
     detected: Sight | None   # first found; None: missed
     confirmed: Sight | None  # first found and confirmed; None: never
-    ahead: bool              # the drive ends more than a second before it is passed
+    ahead: bool              # the drive ends more than a second before it is passed, if ever
 
 
 class RunScore(NamedTuple):
@@ -184,33 +184,34 @@ def _follow(run: Run, tracker: SignTracker) \
 
 def _sign_scores(run: Run, found: dict[tuple[int, str], bool]) -> tuple[SignScore, ...]:
     sights: dict[str, list[tuple[int, int, np.ndarray]]] = {}
-    end = 0
+    end_ns = 0
     for number, answer in enumerate(run.answers):
         truth = answer.ground_truth
         if truth is None:
             continue
-        end = number
+        end_ns = answer.stamp_ns
         for track_id, class_id, position_m in zip(truth.track_id, truth.class_id.tolist(),
                                                   truth.position_m, strict=True):
             if track_id:
                 sights.setdefault(track_id, []).append((number, class_id, position_m))
-    return tuple(_sign_score(run, track_id, seen, found, seen[-1][0] == end)
+    return tuple(_sign_score(run, track_id, seen, found, end_ns)
                  for track_id, seen in sights.items())
 
 
 def _sign_score(run: Run, track_id: str, seen: Sequence[tuple[int, int, np.ndarray]],
-                found: dict[tuple[int, str], bool], at_end: bool) -> SignScore:
+                found: dict[tuple[int, str], bool], end_ns: int) -> SignScore:
     stamps_ns = [run.answers[number].stamp_ns for number, _, _ in seen]
     passed_ns = passing_ns(stamps_ns, [float(position[2]) for _, _, position in seen])
     sights = {number: Sight(float(np.linalg.norm(position)), (passed_ns - stamp_ns) / 1e9)
               for stamp_ns, (number, _, position) in zip(stamps_ns, seen, strict=True)}
     detected = [number for number in sights if (number, track_id) in found]
     confirmed = [number for number in detected if found[number, track_id]]
-    last = sights[seen[-1][0]]
     return SignScore(
-        track_id, run.labels[seen[0][1]], len(seen), len(detected), sights[seen[0][0]], last,
+        track_id, run.labels[seen[0][1]], len(seen), len(detected), sights[seen[0][0]],
+        sights[seen[-1][0]],
         sights[detected[0]] if detected else None, sights[confirmed[0]] if confirmed else None,
-        at_end and last.before_passing_s > _AHEAD_S)
+        # so that NaN, never passed, is ahead too
+        not passed_ns <= end_ns + _AHEAD_S * 1e9)
 
 
 def passing_ns(stamps_ns: Sequence[int], ahead_m: Sequence[float]) -> float:
