@@ -86,6 +86,19 @@ def test_a_false_alarm_that_stays_becomes_a_false_sign():
     assert score.false_signs_per_minute == pytest.approx(100)
 
 
+@pytest.mark.parametrize(('truths', 'false_signs'), [
+    ([None] * 4 + [NOTHING], 1),  # confirmed in frame 2, and so it is still in frame 4
+    ([NOTHING] * 2 + [None] * 3, 0),  # confirmed only where nobody knows what is there
+    ([sign(20)] + [NOTHING] * 4, 1),
+    ([None] * 5, 0),
+])
+def test_a_false_sign_is_one_where_ground_truth_is_known(truths, false_signs):
+    score = score_run(make_run(*(([(ELSEWHERE, 0.9, 0)], truth) for truth in truths)))
+    assert score.false_signs == false_signs
+    known = sum(truth is not None for truth in truths)
+    assert score.minutes == pytest.approx(known / 600)
+
+
 def test_a_sign_taken_for_another_class_is_not_invented():
     score = score_run(make_run(*(([(SIGN, 0.8, 1)], sign(10 - n)) for n in range(6))))
     assert (score.wrong_class, score.false_signs, score.missed) == (6, 0, 1)

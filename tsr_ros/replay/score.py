@@ -52,7 +52,7 @@ class RunScore(NamedTuple):
     signs: tuple[SignScore, ...]  # in the order in which they come into sight
     false_alarms: int             # detections that hit no object: see find_mistakes
     wrong_class: int              # detections on an object of another class
-    false_signs: int              # confirmed, though none of its detections lies on an object
+    false_signs: int              # confirmed where ground truth is known, and never on an object
     minutes: float                # that the frames with ground truth cover; of pictures 0
 
     @property
@@ -127,6 +127,8 @@ def score_run(run: Run, tracker: SignTracker | None = None) -> RunScore:
     mistakes = find_mistakes(matches, run.confidence)
     scores = score_matches(matches, run.labels, len(results), run.confidence)
 
+    with_truth = {number for number, answer in enumerate(run.answers)
+                  if answer.ground_truth is not None}
     confirmed, tracks = _follow(run, tracker or SignTracker(**TRACKING))
     objects = matches.objects
     # (frame's number, track id): whether the detection that hit it belongs to a confirmed sign
@@ -139,9 +141,9 @@ def score_run(run: Run, tracker: SignTracker | None = None) -> RunScore:
         track_id = run.answers[number].ground_truth.track_id[
             objects.row[matches.matched[detection, 0]]]
         found[number, track_id] = (number, matches.row[detection]) in confirmed
-    false_signs = {tracks[key] for key in confirmed} - real
-    known = sum(answer.ground_truth is not None for answer in run.answers)
-    minutes = known * run.duration_s / max(len(run.answers), 1) / 60
+    # minutes are those of the frames with ground truth, so signs have to be, too
+    false_signs = {tracks[key] for key in confirmed if key[0] in with_truth} - real
+    minutes = len(with_truth) * run.duration_s / max(len(run.answers), 1) / 60
     return RunScore(
         scores, _sign_scores(run, found), len(mistakes.false_alarms), len(mistakes.confused),
         # the pace of single pictures is made up: nothing happens so and so often a minute in them
