@@ -26,6 +26,8 @@ from rclpy.duration import Duration
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
+from tsr_ros.nodes.detector_node import main
+
 OK, WARN, ERROR = b'\0', b'\1', b'\2'
 PICTURE = square_image([(40, 40, 16, 0)])
 
@@ -285,7 +287,8 @@ def test_once_around_its_life(detector):
     detector.wait_for_status('detector', OK, 'unconfigured')
     assert detector.transition('configure')
     assert detector.state() == 'inactive'
-    assert detector.get('class_confidence.light') == 0.0  # a new model, new thresholds
+    assert detector.get('class_confidence.light') == 0.4  # kept, as every parameter is
+    assert detector.set(class_confidence__light=0.0) == []
     assert detector.transition('activate')
     assert detector.state() == 'active'
     detector.connect()
@@ -412,6 +415,8 @@ def test_a_backend_that_hangs(domain_id, small_models, tmp_path, number):
         ({'confidence_threshold': 7.5}, 'confidence_threshold out of range'),
         ({'confidence_threshold': 1}, "'confidence_threshold' to '1' of type 'INTEGER'"),
         ({'precision': 'fp17'}, "precision is 'fp17'; it can be auto or fp32"),
+        ({'class_confidence.light': 1.5}, 'class_confidence.light out of range'),
+        ({'class_confidence.light': 1}, "'class_confidence.light' to '1' of type 'INTEGER'"),
     ],
 )
 def test_a_start_with_a_bad_parameter_ends_with_one_line(domain_id, tmp_path, parameters, text):
@@ -420,6 +425,19 @@ def test_a_start_with_a_bad_parameter_ends_with_one_line(domain_id, tmp_path, pa
     lines = process.output().splitlines()
     assert len(lines) == 1, lines
     assert text in lines[0]
+
+
+@pytest.mark.parametrize(('arguments', 'text'), [
+    (['--params-file', 'nowhere.yaml'], 'nowhere.yaml'),
+    (['-p', 'confidence_threshold'], '-p confidence_threshold'),
+    (['--nonsense'], '--nonsense'),
+])
+def test_a_start_with_arguments_that_ros_does_not_take_ends_with_one_line(
+        capsys, arguments, text):
+    assert main(['detector_node', '--ros-args', *arguments]) == 2
+    line, = capsys.readouterr().err.splitlines()
+    assert line.startswith('detector_node: ROS cannot start with these arguments: ')
+    assert text in line
 
 
 def test_without_autostart_it_waits_to_be_asked(domain_id, small_models, tmp_path):

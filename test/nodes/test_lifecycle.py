@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import rclpy
-from helpers import square_image
+from helpers import LABELS, square_image, write_small_model
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
@@ -44,6 +44,23 @@ def test_a_backend_that_cannot_be_closed_is_said_and_let_go(node, monkeypatch, c
     assert 'give back all that it holds' in capfd.readouterr().err
     if leave == 'trigger_cleanup':
         assert node.trigger_configure() == SUCCESS
+
+
+def test_thresholds_of_classes_are_kept_where_the_next_model_has_them_too(
+        node, small_models, tmp_path):
+    write_small_model(tmp_path, num_classes=2)
+    assert node.trigger_configure() == SUCCESS
+    for label, value in (LABELS[0], 0.25), (LABELS[4], 0.75):
+        node.set_parameters([Parameter('class_confidence.' + label, value=value)])
+    assert node.trigger_cleanup() == SUCCESS
+    for models_dir, expected in (
+            (tmp_path, {LABELS[0]: 0.25, LABELS[1]: 0.0}),
+            (small_models, dict.fromkeys(LABELS, 0.0) | {LABELS[0]: 0.25})):
+        node.set_parameters([Parameter('models_dir', value=str(models_dir))])
+        assert node.trigger_configure() == SUCCESS
+        thresholds = node.get_parameters_by_prefix('class_confidence')
+        assert {label: parameter.value for label, parameter in thresholds.items()} == expected
+        assert node.trigger_cleanup() == SUCCESS
 
 
 class Hang:

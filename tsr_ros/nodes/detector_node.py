@@ -209,7 +209,6 @@ class DetectorNode(LifecycleNode):
         for publisher in (self._annotated, self._signs):
             if publisher is not None:
                 publisher.close()
-        parameters.undeclare_class_thresholds(self)
         detector, self._detector, self._info = self._detector, None, None
         try:
             detector.close()
@@ -307,7 +306,12 @@ class DetectorNode(LifecycleNode):
 
 def main(args=None) -> int:
     """Run the node until it is interrupted; return the exit status."""
-    rclpy.init(args=args)
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as error:  # as rclpy's part in C++ says it
+        print('detector_node: ROS cannot start with these arguments: {}'.format(error),
+              file=sys.stderr)
+        return 2
     node = None
     try:
         node = DetectorNode()

@@ -147,15 +147,24 @@ def _descriptor(setting):
     return descriptor
 
 
+def _declare(node, setting):
+    node.declare_parameter(setting.name, setting.default, _descriptor(setting))
+
+
 def declare(node) -> None:
     """
     Declare every parameter with its description, range and default.
 
-    :raises rclpy.exceptions.InvalidParameterValueException: where a value from outside is not
-        allowed.
+    Thresholds of classes that were given are among them, though only the model will say whether
+    there are such classes: what is wrong with a value can be said now.
+
+    :raises rclpy.exceptions.ParameterException: where a value from outside is not allowed.
     """
     for setting in SETTINGS:
-        node.declare_parameter(setting.name, setting.default, _descriptor(setting))
+        _declare(node, setting)
+    for name in _given(node):
+        if name.startswith(CLASS_CONFIDENCE):
+            _declare(node, _class_threshold(name[len(CLASS_CONFIDENCE):]))
 
 
 def _class_threshold(label):
@@ -165,23 +174,28 @@ def _class_threshold(label):
 
 
 def declare_class_thresholds(node, labels: Sequence[str]) -> None:
-    """Declare one threshold per class, now that the model has said which classes there are."""
+    """
+    Declare one threshold per class, now that the model has said which classes there are.
+
+    Those of a model before that had the same classes keep their values.
+    """
+    for label in node.get_parameters_by_prefix(CLASS_CONFIDENCE[:-1]):
+        if label not in labels:
+            node.undeclare_parameter(CLASS_CONFIDENCE + label)
     for label in labels:
         setting = _class_threshold(label)
         if not node.has_parameter(setting.name):
-            node.declare_parameter(setting.name, setting.default, _descriptor(setting))
+            _declare(node, setting)
 
 
-def undeclare_class_thresholds(node) -> None:
-    """Forget the thresholds of a model that is let go."""
-    for name in node.get_parameters_by_prefix(CLASS_CONFIDENCE[:-1]):
-        node.undeclare_parameter(CLASS_CONFIDENCE + name)
+def _given(node):
+    """Return the names of the parameters that were given at start."""
+    return getattr(node, '_parameter_overrides', {})  # rclpy offers no other way
 
 
 def warn_of_unknown(node) -> None:
     """Log the names of parameters that were given and do not exist: a slip of the pen, mostly."""
-    given = getattr(node, '_parameter_overrides', {})  # rclpy offers no other way
-    unknown = sorted(name for name in given
+    unknown = sorted(name for name in _given(node)
                      if not node.has_parameter(name) and not name.startswith('qos_overrides.'))
     if unknown:
         node.get_logger().warning('There are no such parameters: {}'.format(', '.join(unknown)))
