@@ -49,9 +49,11 @@ def write(path, storage='mcap', compressed=True, truths=TRUTHS, **options):
     return path
 
 
-def write_messages(path, *entries):
-    """Write (topic, message) a second apart."""
-    with BagWriter(path) as writer:
+def write_messages(path, *entries, storage='mcap', empty=()):
+    """Write (topic, message) a second apart; `empty` are (topic, type) without messages."""
+    with BagWriter(path, storage) as writer:
+        for topic, type_name in empty:
+            writer._writer.add_connection(topic, type_name, typestore=messages.typestore())
         for number, (topic, message) in enumerate(entries, 1):
             writer.write(topic, message, number * SECOND)
     return path
@@ -332,6 +334,79 @@ def test_no_image_topic(tmp_path, topics, wanted, message):
         *((topic, messages.image(PICTURE, SECOND)) for topic in topics))
     with BagReader(bag) as reader, pytest.raises(BagError, match=message):
         reader.image_topic(wanted)
+
+
+@pytest.mark.parametrize('empty', [COMPRESSED_TOPIC, '/other'])
+def test_topics_without_messages_are_not_there(tmp_path, empty):
+    bag = write_messages(
+        tmp_path / 'bag', (RAW_TOPIC, messages.image(PICTURE, SECOND)), storage='sqlite3',
+        empty=[(empty, messages.COMPRESSED_IMAGE), (GROUND_TRUTH_TOPIC, messages.DETECTIONS)])
+    with BagReader(bag) as reader:
+        assert [topic.name for topic in reader.image_topics] == [RAW_TOPIC]
+        assert reader.image_topic() == RAW_TOPIC
+        assert reader.beside(RAW_TOPIC, 'ground_truth') is None
+        with pytest.raises(BagError, match=f'no images on {empty}; it holds {RAW_TOPIC} [^,]+$'):
+            reader.image_topic(empty)
+
+
+@pytest.mark.parametrize(('images', 'infos', 'expected'), [
+    (['/left/image_raw'], ['/left/camera_info'], '/left/camera_info'),
+    (['/left/image_raw/compressed'], ['/left/camera_info'], '/left/camera_info'),
+    (['/a/left/image_rect/compressed'], ['/a/left/camera_info'], '/a/left/camera_info'),
+    (['/image'], ['/camera_info'], '/camera_info'),
+    (['/left'], ['/left/camera_info', '/right/camera_info'], '/left/camera_info'),
+    # another camera's
+    (['/left/image_raw', RAW_TOPIC], [CAMERA_INFO_TOPIC], None),
+    (['/left/image_raw', RAW_TOPIC], ['/left/camera_info', CAMERA_INFO_TOPIC],
+     '/left/camera_info'),
+    # the only camera has the usual topics, too
+    (['/left/image_raw'], [CAMERA_INFO_TOPIC], CAMERA_INFO_TOPIC),
+    (['/left/image_raw', '/left/image_raw/compressed'], [CAMERA_INFO_TOPIC], CAMERA_INFO_TOPIC),
+    (['/left/image_raw'], [], None),
+])
+def test_what_lies_beside_the_images(tmp_path, images, infos, expected):
+    bag = write_messages(
+        tmp_path / 'bag', *((topic, messages.image(PICTURE, SECOND)) for topic in images),
+        *((topic, messages.camera_info((12, 8), SECOND)) for topic in infos))
+    with BagReader(bag) as reader:
+        assert reader.beside(images[0], 'camera_info') == expected
+
+
+def test_each_camera_has_its_own_ground_truth_and_classes(tmp_path):
+    bag = tmp_path / 'bag'
+    with BagWriter(bag) as writer:
+        for camera, labels, class_id in (('/left', ['cat', 'dog'], 1), ('/right', ['car'], 0)):
+            truth = GroundTruth.of([[0, 0, 4, 4]], [class_id])
+            writer.write(f'{camera}/image_raw', messages.image(PICTURE, SECOND), SECOND)
+            writer.write(f'{camera}/label_info', messages.label_info(labels, SECOND), SECOND)
+            writer.write(f'{camera}/ground_truth', messages.detections(truth, labels, SECOND),
+                         SECOND)
+    with BagReader(bag) as reader:
+        for topic, labels, class_id in (('/left/image_raw', ('cat', 'dog'), 1),
+                                        ('/right/image_raw', ('car',), 0)):
+            (frame,) = reader.frames(topic)
+            assert reader.labels(topic) == labels
+            assert frame.ground_truth.class_id.tolist() == [class_id]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize(('stamps_s', 'others_s', 'span_s'), [
+    ([], [1], 0),
+    ([5], [1], 0),
+    ([5, 7.5], [], 2.5),
+    ([1, 2, 3], [0, 1000], 2),  # the last of it lies far from the end
+    ([500, 501], [0, 1000], 1),
+    ([0, 30], [60], 30),
+])
+def test_how_long_a_topic_lasts(tmp_path, storage, stamps_s, others_s, span_s):
+    camera = [(5 * SECOND + round(stamp_s * SECOND), '/camera') for stamp_s in stamps_s]
+    others = [(5 * SECOND + round(stamp_s * SECOND), '/other') for stamp_s in others_s]
+    with BagWriter(tmp_path / 'bag', storage) as writer:
+        for stamp_ns, topic in sorted(camera + others):
+            # what is recorded a moment later does not count
+            writer.write(topic, messages.image(PICTURE, stamp_ns), stamp_ns + 10**6)
+    with BagReader(tmp_path / 'bag') as reader:
+        assert reader.span_s('/camera') == span_s
 
 
 def test_ground_truth_of_another_type(tmp_path):

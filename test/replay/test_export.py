@@ -180,9 +180,21 @@ def test_info(tmp_path, capsys):
     assert main(['bag', 'info', str(write_bag(tmp_path / 'bag'))]) == 0
     said = capsys.readouterr().out
     assert '     3  /camera/image_raw/compressed  sensor_msgs/msg/CompressedImage  64 x 48' in said
-    assert 'ground truth of 2 frames' in said
+    assert 'ground truth of 2 frames on /camera/ground_truth\n' in said
     assert '  light                 1 boxes,   1 tracks' in said
     assert '  warning               0 boxes,   0 tracks' in said
+
+
+def test_info_of_images_that_cannot_be_decoded(tmp_path, capsys):
+    depth = messages.image(picture(0), SECOND)
+    depth.encoding = '32FC1'
+    with BagWriter(tmp_path / 'bag') as writer:
+        writer.write('/camera/image_raw', messages.image(picture(0), SECOND), SECOND)
+        writer.write('/camera/depth/image_raw', depth, SECOND)
+    assert main(['bag', 'info', str(tmp_path / 'bag')]) == 0
+    said = capsys.readouterr().out
+    assert '1  /camera/image_raw  sensor_msgs/msg/Image  64 x 48\n' in said
+    assert "1  /camera/depth/image_raw  sensor_msgs/msg/Image  (encoding '32FC1' is not" in said
 
 
 def test_info_of_a_damaged_recording(tmp_path, capsys):

@@ -202,5 +202,5 @@ def test_command(tmp_path, capsys, monkeypatch):
     facts = json.loads(capsys.readouterr().out)
     assert facts['notes'] == {'source': 'ring road.mp4', 'condition': 'fog', 'licence': 'CC0-1.0'}
     assert facts['resolution_wh'] == {'/camera/image_raw': [WIDTH, HEIGHT]}
-    assert facts['ground_truth'] is None
+    assert facts['ground_truth'] == {}
     assert facts['duration_s'] == pytest.approx(0.2)

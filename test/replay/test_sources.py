@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from helpers import LABELS, square_image
 
+from tsr_ros.evaluation.ground_truth import GroundTruth
+from tsr_ros.replay.bag import BagWriter
+from tsr_ros.replay.messages import camera_info, detections, image, transform
 from tsr_ros.replay.sources import SourceError, open_source
 from tsr_ros.vision.image_codecs import ImageError
 
@@ -117,6 +120,45 @@ def test_a_recording_is_a_source(drive):
     assert source[1:8] == ('drive', 'recording', 'fog', tuple(LABELS), 10.0, 12, True)
     assert len(list(source.frames())) == 12
     assert (source.camera_info.width, source.camera_info.height) == (160, 96)
+
+
+def test_the_pace_of_a_recording_is_that_of_its_camera(tmp_path):
+    # ten pictures a second; the car's place is recorded for a minute more
+    with BagWriter(tmp_path / 'bag') as writer:
+        for number in range(11):
+            stamp_ns = 10**9 + number * 10**8
+            writer.write('/camera', image(square_image([]), stamp_ns), stamp_ns)
+        for second in range(1, 62):
+            writer.write('/tf', transform(second * 10**9, 'map', 'car', [0, 0, 0], [0, 0, 0, 1]),
+                         second * 10**9)
+    source = open_source(tmp_path / 'bag')
+    assert (source.rate_hz, source.count) == (pytest.approx(10), 11)
+
+
+@pytest.mark.parametrize(('topic', 'focal_px', 'judged', 'told'), [
+    ('/camera/image_raw', 111, True, []),
+    ('/right/image_raw', 222, False, ['/right/image_raw has no ground_truth; '
+                                      "/camera/ground_truth is taken for another camera's"]),
+    ('/rear/image_raw', None, False, [
+        "no camera_info; /camera/camera_info or /right/camera_info is taken for another camera's",
+        'no ground_truth']),
+])
+def test_one_of_several_cameras(tmp_path, caplog, topic, focal_px, judged, told):
+    stamp_ns = 10**9
+    with BagWriter(tmp_path / 'bag') as writer:
+        for camera, focal in (('/camera', 111), ('/right', 222), ('/rear', None)):
+            writer.write(f'{camera}/image_raw', image(square_image([]), stamp_ns), stamp_ns)
+            if focal is not None:
+                writer.write(f'{camera}/camera_info', camera_info((160, 96), stamp_ns, focal),
+                             stamp_ns)
+        writer.write('/camera/ground_truth', detections(GroundTruth.of(), LABELS, stamp_ns),
+                     stamp_ns)
+    source = open_source(tmp_path / 'bag', topic=topic)
+    assert source.has_ground_truth == judged
+    assert (next(source.frames()).ground_truth is not None) == judged
+    assert (source.camera_info and source.camera_info.k[0]) == focal_px
+    assert len(caplog.messages) == len(told)
+    assert all(words in message for words, message in zip(told, caplog.messages))
 
 
 def cut(path, count):

@@ -7,14 +7,15 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from tsr_ros.evaluation.ground_truth import GroundTruth
-from tsr_ros.replay.bag import GROUND_TRUTH_TOPIC, IMAGE_TYPES, BagError, BagReader
+from tsr_ros.replay.bag import BagError, BagReader
 from tsr_ros.replay.messages import to_bgr, to_ground_truth
 from tsr_ros.vision.image_codecs import ImageError
 
-ERRORS = (BagError, ImageError)
+ERRORS = (BagError,)
 _LONG = ('scene',)  # notes that would fill the screen; --json has them
 
 
@@ -33,12 +34,22 @@ def run(args: argparse.Namespace) -> int:
 
 def examine(path: str) -> dict[str, Any]:
     """
-    Return a recording's notes, topics, resolution and ground truth in types that JSON knows.
+    Return a recording's notes, topics, resolutions and ground truth in types that JSON knows.
 
-    :raises BagError, ImageError: where it is damaged.
+    Images that cannot be decoded have no resolution, but a problem.
+
+    :raises BagError: where it is damaged.
     """
     with BagReader(path) as bag:
-        images = [topic.name for topic in bag.topics if topic.type in IMAGE_TYPES and topic.count]
+        resolutions_wh, problems, truths = {}, {}, {}
+        for topic in (topic.name for topic in bag.image_topics):
+            try:
+                resolutions_wh[topic] = _resolution_wh(bag, topic)
+            except ImageError as error:
+                problems[topic] = str(error)
+            truth_topic = bag.beside(topic, 'ground_truth')
+            if truth_topic and truth_topic not in truths:
+                truths[truth_topic] = _ground_truth(bag, truth_topic, bag.labels(topic))
         return {
             'path': str(bag.path),
             'bytes': sum(file.stat().st_size for file in (
@@ -47,8 +58,9 @@ def examine(path: str) -> dict[str, Any]:
             'duration_s': bag.duration_ns / 1e9,
             'notes': bag.metadata,
             'topics': [topic._asdict() for topic in bag.topics],
-            'resolution_wh': {topic: _resolution_wh(bag, topic) for topic in images},
-            'ground_truth': _ground_truth(bag) if bag.has(GROUND_TRUTH_TOPIC) else None,
+            'resolution_wh': resolutions_wh,
+            'problems': problems,
+            'ground_truth': truths,
         }
 
 
@@ -57,15 +69,14 @@ def _resolution_wh(bag: BagReader, topic: str) -> list[int]:
     return [width, height]
 
 
-def _ground_truth(bag: BagReader) -> dict[str, Any]:
+def _ground_truth(bag: BagReader, topic: str, labels: Sequence[str]) -> dict[str, Any]:
     """Return the numbers of frames with ground truth, of boxes and of tracks by class."""
-    labels = bag.labels()
     frames, boxes, tracks = 0, Counter(), set()
-    for _, _, message in bag.messages([GROUND_TRUTH_TOPIC]):
+    for _, _, message in bag.messages([topic]):
         try:
             truth: GroundTruth = to_ground_truth(message, labels)
         except (ValueError, AttributeError) as error:
-            raise BagError(f'{bag.path}: {GROUND_TRUTH_TOPIC}: {error}') from None
+            raise BagError(f'{bag.path}: {topic}: {error}') from None
         frames += 1
         boxes.update(truth.class_id.tolist())
         tracks.update(zip(truth.class_id.tolist(), truth.track_id))
@@ -86,13 +97,17 @@ def lines(facts: dict[str, Any]) -> list[str]:
     text += [f'  {name:12s}  {value}' for name, value in rows]
     text.append('topics')
     for topic in facts['topics']:
-        width_height = facts['resolution_wh'].get(topic['name'])
-        size = f'  {width_height[0]} x {width_height[1]}' if width_height else ''
-        text.append(f'  {topic["count"]:6d}  {topic["name"]}  {topic["type"]}{size}')
-    truth = facts['ground_truth']
-    if truth is None:
-        return [*text, 'no ground truth']
-    text.append(f'ground truth of {truth["frames"]} frames')
-    text += [f'  {label:16s}  {count["boxes"]:5d} boxes, {count["tracks"]:3d} tracks'
-             for label, count in truth['classes'].items()]
+        name = topic['name']
+        note = ''
+        if name in facts['resolution_wh']:
+            note = '  {} x {}'.format(*facts['resolution_wh'][name])
+        elif name in facts['problems']:
+            note = f'  ({facts["problems"][name]})'
+        text.append(f'  {topic["count"]:6d}  {name}  {topic["type"]}{note}')
+    for topic, truth in facts['ground_truth'].items():
+        text.append(f'ground truth of {truth["frames"]} frames on {topic}')
+        text += [f'  {label:16s}  {count["boxes"]:5d} boxes, {count["tracks"]:3d} tracks'
+                 for label, count in truth['classes'].items()]
+    if not facts['ground_truth']:
+        text.append('no ground truth')
     return text

@@ -5,6 +5,7 @@
 import os
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,7 @@ IMAGE_TYPES = (messages.COMPRESSED_IMAGE, messages.IMAGE)
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 _METADATA = 'metadata.yaml'
 _FILES = ('.mcap', '.db3')
+_TRANSPORTS = ('compressed', 'compressedDepth')  # of image_transport: the end of their topics
 _FOREVER = QosTime(2147483647, 4294967295)
 _LATCHED = Qos(QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL,
                _FOREVER, _FOREVER, QosLiveliness.AUTOMATIC, _FOREVER, False)
@@ -154,27 +156,50 @@ class BagReader:
         """Light and weather, such as night_rain; 'unspecified' where nothing is noted."""
         return self.metadata.get('condition', 'unspecified')
 
-    def labels(self) -> tuple[str, ...]:
-        """Return the names by class id that the recording carries, else those of this package."""
-        for _, _, info in self.messages([LABEL_INFO_TOPIC]):
+    def beside(self, image_topic: str, name: str) -> str | None:
+        """
+        Return the topic of what belongs to a camera; None where the recording has none.
+
+        As image_transport has it, that lies beside the images without their transport: of
+        /left/image_raw/compressed it is /left/camera_info. Else it may lie below them, and where
+        all images are one camera's, the usual topic will do.
+
+        :param name: camera_info, ground_truth or label_info.
+        """
+        base = _without_transport(image_topic)
+        candidates = [f'{base.rpartition("/")[0]}/{name}', f'{base}/{name}']
+        if {_without_transport(topic.name) for topic in self.image_topics} <= {base}:
+            candidates.append(f'/camera/{name}')
+        return next((topic for topic in candidates if self.has(topic)), None)
+
+    def labels(self, image_topic: str = RAW_TOPIC) -> tuple[str, ...]:
+        """Return the names by class id that a camera's label_info has, else this package's."""
+        topic = self.beside(image_topic, 'label_info')
+        for _, _, info in self.messages([topic] if topic else []):
             names = {entry.class_id: entry.class_name for entry in info.class_map}
             if set(names) != set(range(len(names))):
-                raise BagError(f'{self.path}: {LABEL_INFO_TOPIC} numbers its classes '
+                raise BagError(f'{self.path}: {topic} numbers its classes '
                                f'{sorted(names)}, not from 0 on')
             return tuple(names[class_id] for class_id in sorted(names))
         return LABELS
 
+    @property
+    def image_topics(self) -> list[Topic]:
+        """The topics with images in them."""
+        return [topic for topic in self.topics if topic.type in IMAGE_TYPES and topic.count]
+
     def image_topic(self, wanted: str | None = None) -> str:
         """Return the topic of the camera: the one wanted, the usual one, or the only one."""
-        images = {topic.name: topic for topic in self.topics if topic.type in IMAGE_TYPES}
+        images = [topic.name for topic in self.image_topics]
         if wanted is not None:
             candidates = [wanted] if wanted in images else []
         else:
             candidates = [name for name in (COMPRESSED_TOPIC, RAW_TOPIC) if name in images]
-            candidates = candidates or (list(images) if len(images) == 1 else [])
+            candidates = candidates or (images if len(images) == 1 else [])
         if candidates:
             return candidates[0]
-        listing = ', '.join(f'{topic.name} ({topic.type})' for topic in self.topics) or 'nothing'
+        listing = ', '.join(f'{topic.name} ({topic.type})' for topic in self.topics
+                            if topic.count) or 'nothing'
         if wanted is not None:
             raise BagError(f'{self.path} has no images on {wanted}; it holds {listing}')
         if images:
@@ -186,11 +211,13 @@ class BagReader:
         """Tell whether the recording has messages on a topic."""
         return any(entry.name == topic and entry.count for entry in self.topics)
 
-    def messages(self, topics: Sequence[str]) -> Iterator[tuple[str, int, Any]]:
+    def messages(self, topics: Sequence[str],
+                 start_ns: int | None = None) -> Iterator[tuple[str, int, Any]]:
         """
         Yield topic, time of recording in nanoseconds and message, in the order of time.
 
         :param topics: those without messages are passed over.
+        :param start_ns: time of recording from which on; None: from the first.
         """
         connections = [connection for connection in self._reader.connections
                        if connection.topic in topics and connection.msgcount]
@@ -199,7 +226,7 @@ class BagReader:
         for connection in connections:
             self._check_type(connection)
         with self._damage_named():
-            for connection, time_ns, data in self._reader.messages(connections):
+            for connection, time_ns, data in self._reader.messages(connections, start_ns):
                 message = messages.typestore().deserialize_cdr(data, connection.msgtype)
                 yield connection.topic, time_ns, message
 
@@ -222,19 +249,31 @@ class BagReader:
                     f'{self.path}: {connection.topic} was recorded with another {part} than is '
                     'known here (vision_msgs 4, of ROS 2 Humble and later)')
 
-    def frames(self, topic: str | None = None,
-               ground_truth_topic: str = GROUND_TRUTH_TOPIC) -> Iterator[Frame]:
+    def span_s(self, topic: str) -> float:
+        """Return the seconds from a topic's first stamp to its last; 0 where it has none."""
+        first = next(self.messages([topic]), None)
+        if first is None:
+            return 0.0
+        # from the end back, farther and farther, so that not all has to be read
+        end_ns, back_ns = self.start_ns + self.duration_ns, 10**9
+        newest = deque([first], maxlen=1)
+        while newest[0] is first and back_ns < 4 * (self.duration_ns + 10**9):
+            newest.extend(self.messages([topic], end_ns - back_ns))
+            back_ns *= 4
+        return (_stamp_ns(*newest[0][1:]) - _stamp_ns(*first[1:])) / 1e9
+
+    def frames(self, topic: str | None = None) -> Iterator[Frame]:
         """
-        Yield the pictures of one topic with the ground truth of the same stamp.
+        Yield the pictures of one topic with the ground truth of the same stamp, if it has any.
 
         Where the recording has ground truth but none for a picture, that picture's is None.
         A picture without a stamp gets the time at which it was recorded.
         """
         topic = self.image_topic(topic)
-        truths = self._ground_truths(ground_truth_topic)
+        truths = self._ground_truths(topic)
         count = 0
         for _, time_ns, message in self.messages([topic]):
-            stamp_ns = messages.stamp_ns(message) or time_ns
+            stamp_ns = _stamp_ns(time_ns, message)
             compressed = message.__msgtype__ == messages.COMPRESSED_IMAGE
             yield Frame(
                 f'{self.path.name}:{count}', stamp_ns,
@@ -244,10 +283,11 @@ class BagReader:
         if not count:
             raise BagError(f'{self.path} has no images on {topic}')
 
-    def _ground_truths(self, topic: str) -> dict[int, GroundTruth]:
-        if not self.has(topic):
+    def _ground_truths(self, image_topic: str) -> dict[int, GroundTruth]:
+        topic = self.beside(image_topic, 'ground_truth')
+        if topic is None:
             return {}
-        labels = self.labels()
+        labels = self.labels(image_topic)
         truths = {}
         for _, time_ns, message in self.messages([topic]):
             if message.__msgtype__ != messages.DETECTIONS:
@@ -257,8 +297,18 @@ class BagReader:
                 truth = messages.to_ground_truth(message, labels)
             except ValueError as error:
                 raise BagError(f'{self.path}: {topic}: {error}') from None
-            truths[messages.stamp_ns(message) or time_ns] = truth
+            truths[_stamp_ns(time_ns, message)] = truth
         return truths
+
+
+def _without_transport(topic: str) -> str:
+    head, _, tail = topic.rpartition('/')
+    return head if tail in _TRANSPORTS else topic
+
+
+def _stamp_ns(time_ns: int, message: Any) -> int:
+    """Return the stamp of a message, that of its recording where it has none."""
+    return messages.stamp_ns(message) or time_ns
 
 
 def _decoder(message: Any) -> Any:

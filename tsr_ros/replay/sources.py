@@ -16,13 +16,7 @@ import PIL.Image
 
 from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES, DataError, read_class_names, read_labels
 from tsr_ros.evaluation.ground_truth import LABELS, GroundTruth
-from tsr_ros.replay.bag import (
-    CAMERA_INFO_TOPIC,
-    GROUND_TRUTH_TOPIC,
-    BagError,
-    BagReader,
-    is_bag,
-)
+from tsr_ros.replay.bag import BagError, BagReader, is_bag
 from tsr_ros.replay.frame import Frame
 from tsr_ros.vision.boxes import cxcywh_to_xyxy
 
@@ -108,21 +102,32 @@ def _bag_source(path: Path, topic: str | None) -> Source:
         with BagReader(path) as bag:
             images = bag.image_topic(topic)
             count = next(entry.count for entry in bag.topics if entry.name == images)
-            if not count:
-                raise SourceError(f'{path} has no images on {images}')
-            seconds = bag.duration_ns / 1e9
+            seconds = bag.span_s(images)
+            _tell_what_others_have(bag, images)
             return Source(
-                path, path.name, 'recording', bag.condition, bag.labels(),
+                path, path.name, 'recording', bag.condition, bag.labels(images),
                 (count - 1) / seconds if count > 1 and seconds > 0 else FOLDER_RATE_HZ, count,
-                bag.has(GROUND_TRUTH_TOPIC), topic, _camera_info(bag), frames)
+                bag.beside(images, 'ground_truth') is not None, topic, _camera_info(bag, images),
+                frames)
     except BagError as error:
         raise SourceError(str(error)) from error
 
 
-def _camera_info(bag: BagReader) -> Any:
-    for _, _, message in bag.messages([CAMERA_INFO_TOPIC]):
+def _camera_info(bag: BagReader, images: str) -> Any:
+    topic = bag.beside(images, 'camera_info')
+    for _, _, message in bag.messages([topic] if topic else []):
         return message
     return None
+
+
+def _tell_what_others_have(bag: BagReader, images: str) -> None:
+    """Warn where a camera lacks what seems to be another one's in the recording."""
+    for name in ('camera_info', 'ground_truth'):
+        others = [topic.name for topic in bag.topics
+                  if topic.name.endswith(f'/{name}') and topic.count]
+        if others and bag.beside(images, name) is None:
+            _LOG.warning('%s: %s has no %s; %s is taken for another camera\'s', bag.path, images,
+                         name, ' or '.join(others))
 
 
 # -- films ---------------------------------------------------------------------------------------
