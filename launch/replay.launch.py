@@ -25,6 +25,14 @@ from launch_ros.substitutions import FindPackageShare
 from tsr_ros.nodes.middleware import large_image_environment
 
 
+def end(player, _context):
+    """Return the end of all that was started, and why."""
+    reason = 'the recording has ended'
+    if player.returncode:
+        reason = f'the player has failed with exit status {player.returncode}'
+    return [EmitEvent(event=Shutdown(reason=reason))]
+
+
 def generate_launch_description():
     """Return the player and the detector; when the recording ends, all of it ends."""
     player = Node(
@@ -53,8 +61,7 @@ def generate_launch_description():
             'use_sim_time', default_value='true', choices=['true', 'false'],
             description="Take the time from /clock, where the player shows the recording's."),
         player,
-        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[
-            EmitEvent(event=Shutdown(reason='the recording has ended'))])),
+        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=end)),
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(PathJoinSubstitution(
                 [FindPackageShare('tsr_ros'), 'launch', 'detector.launch.py'])),

@@ -7,9 +7,11 @@ import contextlib
 import importlib.util
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import cv2
@@ -220,3 +222,23 @@ def test_replay_ends_with_the_recording(tmp_path, domain_id, small_models):
     assert launch.output().count('process has finished cleanly') == 2
     assert 'Played 5 frames' in launch.output()
     assert 'Traceback' not in launch.output()
+
+
+@needs_launch_ros
+def test_replay_ends_with_a_player_that_fails(tmp_path, domain_id, small_models):
+    with Launch(tmp_path, 'replay.launch.py', domain_id, source=tmp_path / 'nowhere',
+                models_dir=small_models, model='small') as launch:
+        assert launch.wait() == 0
+    output = launch.output()
+    assert 'nowhere does not exist' in output
+    assert 'process has died' in output
+    assert 'Traceback' not in output
+
+
+@needs_launch_ros
+@pytest.mark.parametrize(('status', 'reason'), [
+    (0, 'the recording has ended'), (2, 'the player has failed with exit status 2')])
+def test_replay_tells_a_failure_from_an_end(status, reason):
+    end = runpy.run_path(ROOT / 'launch' / 'replay.launch.py')['end']
+    action, = end(types.SimpleNamespace(returncode=status), None)
+    assert action.event.reason == reason

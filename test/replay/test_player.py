@@ -1,7 +1,11 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
 from collections import defaultdict
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import rclpy
@@ -13,10 +17,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, TimeReference
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from tsr_ros.replay.messages import stamp_ns
-from tsr_ros.replay.node_process import NodeError, NodeProcess
-from tsr_ros.replay.player_node import LATCHED, LEDGER
+from tsr_ros.replay.node_process import NodeProcess
+from tsr_ros.replay.player_node import LATCHED, LEDGER, main
 from tsr_ros.replay.sources import open_source
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.usefixtures('ros_domain')
 
 
@@ -96,13 +101,28 @@ def test_a_loop_never_ends_by_itself(drive, tmp_path, listener):
     assert player.ended()  # well, on Ctrl-C
 
 
-@pytest.mark.parametrize(('parameters', 'message'), [
-    ({}, 'does not exist'),
-    ({'image_transport': 'theora'}, "image_transport is 'theora'; it can be raw or compressed"),
-    ({'rate': 0.0}, 'rate'),
+@pytest.mark.parametrize(('arguments', 'status', 'text'), [
+    ([], 1, '/nowhere does not exist'),
+    (['-p', 'image_transport:=theora'], 1,
+     "image_transport is 'theora'; it can be raw or compressed"),
+    (['-p', 'rate:=0.0'], 2, 'rate out of range'),
+    (['-p', 'rate:=2'], 2, "'rate' to '2' of type 'INTEGER', expecting type 'DOUBLE'"),
+    (['--nonsense'], 2, "ROS cannot start with these arguments: ['--nonsense']"),
 ])
-def test_bad_parameters_are_refused(tmp_path, parameters, message):
-    with play('/nowhere', tmp_path, **parameters) as player:
-        player.wait(60.0)
-        with pytest.raises(NodeError, match=message):
-            player.ended()
+def test_bad_arguments_are_refused_in_one_line(capsys, arguments, status, text):
+    assert main(['player_node', '--ros-args', '-p', 'source:=/nowhere', *arguments]) == status
+    line, = capsys.readouterr().err.splitlines()
+    assert line.startswith('player_node: ')
+    assert text in line
+
+
+def test_without_rosbags_it_says_what_to_install(tmp_path):
+    (tmp_path / 'rosbags').mkdir()  # an empty package that is found first
+    (tmp_path / 'rosbags' / '__init__.py').touch()
+    path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
+    ended = subprocess.run([sys.executable, ROOT / 'scripts' / 'player_node'], text=True,
+                           capture_output=True, env=dict(os.environ, PYTHONPATH=path))
+    assert ended.returncode == 1
+    line, = ended.stderr.splitlines()
+    assert line.startswith('player_node: the Python package rosbags is needed')
+    assert 'pip install rosbags' in line

@@ -17,6 +17,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.duration import Duration
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -331,8 +332,16 @@ def _serialized(message: Any) -> bytes:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Play, and return the exit status: 0 when all was played or on Ctrl-C, 1 for a bad source."""
-    rclpy.init(args=args)
+    """
+    Play, and return the exit status.
+
+    That is 0 when all was played or on Ctrl-C, 1 for a bad source, 2 for bad arguments.
+    """
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as error:  # as rclpy's part in C++ says it
+        print(f'player_node: ROS cannot start with these arguments: {error}', file=sys.stderr)
+        return 2
     node = None
     try:
         node = PlayerNode()
@@ -340,6 +349,9 @@ def main(args: list[str] | None = None) -> int:
     except SourceError as error:
         print(f'player_node: {error}', file=sys.stderr)
         return 1
+    except ParameterException as error:
+        print(f'player_node: {error}', file=sys.stderr)
+        return 2
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
