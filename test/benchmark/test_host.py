@@ -27,6 +27,28 @@ def test_energy_of_the_packages(tmp_path, monkeypatch, zones, expected):
     assert host.read_activity().energy_j == expected
 
 
+STAT = """\
+cpu  1100 220 330 9000 90 44 55 66 7 8
+cpu0 100 20 30 4000 40 4 5 6 7 8
+cpu1 1000 200 300 5000 50 40 50 60 0 0
+intr 15124092 0 0
+"""
+
+
+@pytest.mark.parametrize(('usable', 'busy_s', 'stolen_s'), [
+    ({0}, 1.59, 0.06),  # (100 + 20 + 30 + 4 + 5) ticks of 10 ms
+    ({1}, 15.9, 0.6),
+    ({0, 1}, 17.49, 0.66),
+    ({6, 7}, 17.49, 0.66),  # numbered as on the machine that holds the container
+])
+def test_only_the_processors_that_may_be_used_count(monkeypatch, usable, busy_s, stolen_s):
+    monkeypatch.setattr(host, '_read', lambda path: STAT if path == '/proc/stat' else '')
+    monkeypatch.setattr(host.os, 'sched_getaffinity', lambda process: usable)
+    monkeypatch.setattr(host.os, 'sysconf', lambda name: 100)
+    activity = host.read_activity()
+    assert (activity.busy_s, activity.stolen_s) == pytest.approx((busy_s, stolen_s))
+
+
 def test_the_host_in_plain_data():
     described = host.describe_host()
     assert json.loads(json.dumps(described)) == described

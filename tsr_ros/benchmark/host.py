@@ -50,9 +50,9 @@ def describe_host() -> dict[str, Any]:
 
 
 class Activity(NamedTuple):
-    """Counters of the machine at one moment."""
+    """Counters of the processors that this process may use, at one moment."""
 
-    busy_s: float  # of all processors together, since the machine was started
+    busy_s: float  # of all of them together, since the machine was started
     stolen_s: float  # that a hypervisor gave to others
     own_s: float  # of this process and what it has waited for; add the children's own
     energy_j: float | None  # used by the processor's package, where it says so
@@ -60,8 +60,13 @@ class Activity(NamedTuple):
 
 def read_activity() -> Activity:
     """Return the counters of this moment; see proc(5) for /proc/stat."""
-    fields = [float(word) for word in _read('/proc/stat').splitlines()[0].split()[1:9]]
-    user, nice, system, _, _, irq, softirq, stolen = fields
+    lines = [line.split() for line in _read('/proc/stat').splitlines()]
+    usable = {f'cpu{number}' for number in os.sched_getaffinity(0)}
+    rows = [line for line in lines if line[0] in usable]
+    if len(rows) < len(usable):  # some containers number their processors anew, and show no others
+        rows = lines[:1]
+    user, nice, system, _, _, irq, softirq, stolen = (
+        sum(map(float, column)) for column in list(zip(*rows))[1:9])
     tick = os.sysconf('SC_CLK_TCK')
     own = resource.getrusage(resource.RUSAGE_SELF)
     return Activity((user + nice + system + irq + softirq) / tick, stolen / tick,
