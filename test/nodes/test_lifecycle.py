@@ -21,10 +21,12 @@ PATIENCE = 30.0
 
 
 @pytest.fixture
-def node(domain_id, small_models):
+def node(request, domain_id, small_models):
+    """Return a node, with the parameters that a test asks for besides."""
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=domain_id)
-    values = {'model': 'small', 'models_dir': str(small_models), 'threads': 1}
+    values = {'model': 'small', 'models_dir': str(small_models), 'threads': 1,
+              **getattr(request, 'param', {})}
     node = DetectorNode(context=context, namespace='/lifecycle', parameter_overrides=[
         Parameter(name, value=value) for name, value in values.items()])
     yield node
@@ -44,6 +46,15 @@ def test_a_backend_that_cannot_be_closed_is_said_and_let_go(node, monkeypatch, c
     assert 'give back all that it holds' in capfd.readouterr().err
     if leave == 'trigger_cleanup':
         assert node.trigger_configure() == SUCCESS
+
+
+@pytest.mark.parametrize('node', [
+    {f'qos_overrides./lifecycle/detector_node/{topic}.publisher.depth': -3}
+    for topic in ('latency', 'image_annotated/compressed', 'signs')], indirect=True)
+def test_a_configuration_that_fails_half_way_leaves_no_publisher(node):
+    before = list(node.publishers)
+    assert node.trigger_configure() == FAILURE
+    assert list(node.publishers) == before
 
 
 def test_thresholds_of_classes_are_kept_where_the_next_model_has_them_too(

@@ -18,16 +18,15 @@ class AnnotatedImages:
 
     Nothing is drawn, copied or packed that nobody listens to.
 
-    :param node: the rclpy node; its parameters draw.* say how.
+    :param node: the DetectorNode; its parameters draw.* say how, it releases the publishers.
     :param labels: names by class id.
     """
 
     def __init__(self, node, labels):
         self._node = node
         self._labels = labels
-        self._raw = qos.open_topic(node.create_publisher, Image, TOPIC, qos.results())
-        self._jpeg = qos.open_topic(
-            node.create_publisher, CompressedImage, TOPIC + '/compressed', qos.results())
+        self._raw = node.open_publisher(Image, TOPIC, qos.results())
+        self._jpeg = node.open_publisher(CompressedImage, TOPIC + '/compressed', qos.results())
 
     def publish(self, bgr, detections, header) -> None:
         """Draw into a copy of a picture, uint8 (H, W, 3), and publish it, if somebody listens."""
@@ -44,11 +43,6 @@ class AnnotatedImages:
             _, data = cv2.imencode('.jpg', picture, (
                 cv2.IMWRITE_JPEG_QUALITY, self._value('jpeg_quality')))
             self._jpeg.publish(to_compressed_image(data, header))
-
-    def close(self) -> None:
-        """Destroy the publishers."""
-        self._node.destroy_publisher(self._raw)
-        self._node.destroy_publisher(self._jpeg)
 
     def _value(self, name):
         return self._node.get_parameter('draw.' + name).value

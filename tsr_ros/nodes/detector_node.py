@@ -147,7 +147,6 @@ class DetectorNode(LifecycleNode):
 
     def _load(self):
         self._own_publishers = []
-        self._annotated = self._signs = None
         self._detector = load_detector(
             self._value('model'), backend=self._value('backend'),
             precision=self._value('precision'), device=self._value('device'),
@@ -157,12 +156,10 @@ class DetectorNode(LifecycleNode):
             fallback=parameters.names(self._value('fallback')), on_progress=self._on_progress)
         self._describe()
         parameters.declare_class_thresholds(self, self._detector.labels)
-        self._detections_publisher = self._create_publisher(
+        self._detections_publisher = self.open_publisher(
             Detection2DArray, '~/detections', qos.results())
-        self._latency_publisher = self._create_publisher(
-            LatencyReport, '~/latency', qos.results())
-        self._label_info_publisher = self._create_publisher(
-            LabelInfo, '~/label_info', qos.latched())
+        self._latency_publisher = self.open_publisher(LatencyReport, '~/latency', qos.results())
+        self._label_info_publisher = self.open_publisher(LabelInfo, '~/label_info', qos.latched())
         self._annotated = AnnotatedImages(self, self._detector.labels)
         self._signs = SignPublisher(self, self._detector.labels)
         self._publish_label_info(self._value('confidence_threshold'))
@@ -176,7 +173,8 @@ class DetectorNode(LifecycleNode):
             self._diagnostics.problem('fallback', '{} stands in: {}'.format(
                 self._info.name, '; '.join(self._described)), lasting=True)
 
-    def _create_publisher(self, message_type, topic, profile):
+    def open_publisher(self, message_type, topic, profile):
+        """Return a publisher that is there until the model is let go."""
         publisher = qos.open_topic(self.create_publisher, message_type, topic, profile)
         self._own_publishers.append(publisher)
         return publisher
@@ -206,9 +204,6 @@ class DetectorNode(LifecycleNode):
             return True
         for publisher in self._own_publishers:
             self.destroy_publisher(publisher)
-        for publisher in (self._annotated, self._signs):
-            if publisher is not None:
-                publisher.close()
         detector, self._detector, self._info = self._detector, None, None
         try:
             detector.close()

@@ -14,7 +14,7 @@ class SignPublisher:
     """
     Follow the signs from image to image, and publish which are in view and which are confirmed.
 
-    :param node: the rclpy node; its parameters tracking.* say how.
+    :param node: the DetectorNode; its parameters tracking.* say how, it releases the publisher.
     :param labels: names by class id.
     """
 
@@ -22,8 +22,7 @@ class SignPublisher:
         self._node = node
         self._labels = labels
         self._tracker = SignTracker()
-        self._publisher = qos.open_topic(
-            node.create_publisher, TrafficSignArray, '~/signs', qos.results())
+        self._publisher = node.open_publisher(TrafficSignArray, '~/signs', qos.results())
 
     def follow(self, detections, header, arrival):
         """
@@ -44,10 +43,6 @@ class SignPublisher:
         message.header = header
         message.signs = [self._to_sign(track) for track in self._tracker.tracks]
         self._publisher.publish(message)
-
-    def close(self) -> None:
-        """Destroy the publisher."""
-        self._node.destroy_publisher(self._publisher)
 
     def _to_sign(self, track):
         sign = TrafficSign()
