@@ -50,6 +50,26 @@ def test_boxes_come_back_in_source_pixels_best_first():
     assert detector.timings.inference_ms > 0
 
 
+# In the input the boxes are (16, 8, 24, 16), (24, 8, 32, 16) and (12, 4, 28, 20).
+@pytest.mark.parametrize(('resolution_wh', 'xyxy', 'scores'), [
+    # between bars of 8 at the top and the bottom: the third is cut
+    ((64, 16), [[16, 0, 24, 8], [24, 0, 32, 8], [12, 0, 28, 12]], [0.81, 0.49, 0.36]),
+    # between bars of 24 at the sides: the first ends where the image begins
+    ((16, 32), [[0, 8, 8, 16], [0, 4, 4, 20]], [0.49, 0.36]),
+    # between bars of 28: the first lies wholly in one, the third ends with it
+    ((8, 32), [[0, 8, 4, 16]], [0.49]),
+])
+def test_boxes_are_cut_to_the_image_and_left_out_where_nothing_remains(
+        resolution_wh, xyxy, scores):
+    width, height = resolution_wh
+    found = Detector(FakeBackend(), FakeModelFile()).detect(
+        np.zeros((height, width, 3), np.uint8))
+    np.testing.assert_allclose(found.xyxy, xyxy, atol=1e-4)
+    np.testing.assert_allclose(found.score, scores, rtol=1e-5)
+    assert found.class_id.dtype == np.int32
+    assert len(found.class_id) == len(scores)
+
+
 @pytest.mark.parametrize(('options', 'scores'), [
     ({'confidence': 0.5}, [0.81]),
     ({'confidence': 0.9}, []),

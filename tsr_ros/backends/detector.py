@@ -56,7 +56,11 @@ class Detector:
         self._max_detections = self._max_detections if max_detections is None else max_detections
 
     def detect(self, image):
-        """Return the Detections in a BGR image (H, W, 3) uint8, in its own pixels, best first."""
+        """
+        Return the Detections in a BGR image (H, W, 3) uint8, in its own pixels, best first.
+
+        Each box has an area: it is cut to the image, and left out where nothing remains.
+        """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError('an image is (H, W, 3) uint8, not {} {}'.format(
                 image.shape, image.dtype))
@@ -68,6 +72,9 @@ class Detector:
         xyxy, score, class_id = self._decoder([head[0] for head in maps], self._confidence)
         kept = class_aware_nms(xyxy, score, class_id, self._iou)[:self._max_detections]
         detections = Detections(geometry.to_source(xyxy[kept]), score[kept], class_id[kept])
+        inside = detections.xyxy[:, 2:] > detections.xyxy[:, :2]
+        if not inside.all():  # a box wholly in the letterbox's padding shows nothing of the image
+            detections = detections.select(inside.all(axis=1))
         self.timings = Timings(
             (prepared - start) * 1e3, (inferred - prepared) * 1e3,
             (time.perf_counter() - inferred) * 1e3)
