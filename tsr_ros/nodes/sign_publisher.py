@@ -41,17 +41,19 @@ class SignPublisher:
         """Publish the signs that are followed."""
         message = TrafficSignArray()
         message.header = header
-        message.signs = [self._to_sign(track) for track in self._tracker.tracks]
+        stamped = bool(header.stamp.sec or header.stamp.nanosec)
+        message.signs = [self._to_sign(track, stamped) for track in self._tracker.tracks]
         self._publisher.publish(message)
 
-    def _to_sign(self, track):
+    def _to_sign(self, track, stamped):
         sign = TrafficSign()
         sign.id, sign.class_id, sign.label = track.id, track.class_id, self._labels[track.class_id]
         sign.score, sign.hits, sign.confirmed = track.score, track.hits, track.confirmed
         set_box(sign.bbox, *track.xyxy.tolist())
-        sign.first_seen = _to_time(track.first_seen_ns)
-        sign.confirmed_at = _to_time(track.confirmed_ns)
-        sign.last_seen = _to_time(track.last_seen_ns)
+        if stamped:  # else its times are of the steady clock, and the images' stamps zero
+            sign.first_seen = _to_time(track.first_seen_ns)
+            sign.confirmed_at = _to_time(track.confirmed_ns)
+            sign.last_seen = _to_time(track.last_seen_ns)
         return sign
 
     def _value(self, name):
