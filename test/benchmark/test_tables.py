@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from tsr_ros.benchmark.compare import compare_rows, differences
+from tsr_ros.benchmark.compare import build_page, compare_rows, differences
 from tsr_ros.benchmark.results import ReplayResult
 from tsr_ros.benchmark.tables import (
     REPLAY_HEADINGS,
@@ -100,6 +100,14 @@ def test_an_accelerator_is_not_taken_for_the_cpu():
     _, rows = compare_rows([{'cases': [FP32, on_gpu]}, {'cases': [FP32]}], ['pc', 'nano'])
     assert rows == [('m', 'onnxruntime', 'fp32', '50.0', '50.0'),
                     ('m', 'onnxruntime on cuda', 'fp32', '5.00', '–')]
+
+
+def test_every_computer_is_named_on_the_page_of_a_comparison():
+    result = {'cases': [FP32], 'host': {'cpu': 'A', 'cpus': 2, 'gpu': []}, 'time': 'now'}
+    names = ['_nano', r'pc$\x$']
+    legend = build_page([result, result], names).html().partition('<svg')[2].partition('</svg')[0]
+    for name in names:
+        assert f'>{name}</text>' in legend
 
 
 @pytest.mark.parametrize(('sizes', 'pictures', 'expected'), [

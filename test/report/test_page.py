@@ -69,6 +69,27 @@ def test_a_figure_is_svg_whose_text_is_text():
     assert 'Speed' in ''.join(root.itertext())
 
 
+@pytest.mark.parametrize('name', ['pc$\\x$', '$100', 'a_b^c', r'\frac', '<b> & c'])
+def test_a_name_is_no_formula(name):
+    figure, axes = new_figure(4, 3)
+    line, = axes.plot([1, 100], [0, 1])
+    axes.set_yticks([0, 1], [name, 'other'])
+    axes.legend([line], [name])
+    axes.annotate(name, (1, 0))
+    axes.set_title(name)
+    words = [''.join(element.itertext()).strip()
+             for element in ElementTree.fromstring(figure_svg(figure)).iter()
+             if element.tag.endswith('}text')]
+    assert words.count(name) == 4
+
+
+def test_powers_on_a_logarithmic_axis_are_formulas():
+    figure, axes = new_figure(4, 3)
+    axes.plot([1, 100], [0, 1])
+    axes.set_xscale('log')
+    assert '$' not in ''.join(ElementTree.fromstring(figure_svg(figure)).itertext())
+
+
 def test_ids_of_two_figures_differ():
     ids = []
     for _ in range(2):

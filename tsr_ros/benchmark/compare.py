@@ -72,11 +72,12 @@ def _points(results: Sequence[Mapping[str, Any]], names: Sequence[str], model: s
     titles = list(dict.fromkeys(title for median in medians for title in median))
     figure, axes = new_figure(9, 1 + 0.25 * len(titles) * (len(results) + 1))
     height = 0.8 / len(results)
-    for k, (name, median) in enumerate(zip(names, medians)):
+    handles = []
+    for k, median in enumerate(medians):
         place = np.arange(len(titles)) + (k - (len(results) - 1) / 2) * height
         values = [median.get(title, np.nan) for title in titles]
         # points: on a logarithmic axis the length of a bar says nothing
-        axes.plot(values, place, 'o', label=name, color=COLOURS[k % len(COLOURS)])
+        handles += axes.plot(values, place, 'o', color=COLOURS[k % len(COLOURS)])
         for value, at in zip(values, place):
             if not np.isnan(value):
                 axes.annotate(format_ms(value), (value, at), (7, 0), va='center', fontsize=8,
@@ -85,5 +86,5 @@ def _points(results: Sequence[Mapping[str, Any]], names: Sequence[str], model: s
     axes.invert_yaxis()
     axes.set_xscale('log')
     axes.set_xlabel('ms (logarithmic)')
-    axes.legend()
+    axes.legend(handles, names)  # by itself it would leave out names that begin with _
     return figure

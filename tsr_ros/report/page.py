@@ -142,12 +142,13 @@ def figure_svg(figure: Any) -> str:
     """
     Return a Matplotlib figure as an SVG element, and close it.
 
-    Text stays text, so that it can be read, searched and scaled; ids are made unlike those of
-    other figures on the page.
+    Text stays text, so that it can be read, searched and scaled, and nothing between dollar signs
+    is taken for a formula; ids are made unlike those of other figures on the page.
     """
     import matplotlib
     from matplotlib import pyplot
 
+    _show_as_written(figure)
     buffer = io.StringIO()
     settings = {'svg.fonttype': 'none', 'svg.hashsalt': f'figure {next(_FIGURES)}'}
     with matplotlib.rc_context(settings):
@@ -156,3 +157,16 @@ def figure_svg(figure: Any) -> str:
     svg = buffer.getvalue()
     return re.sub(r'font: ([^;"]*?)(\d+(?:\.\d+)?)px [^;"]*', r'font: \1\2px sans-serif',
                   svg[svg.index('<svg'):])
+
+
+def _show_as_written(figure: Any) -> None:
+    """Take no text for a formula but the powers on logarithmic axes, which are some."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import LogFormatter
+
+    powers = {label for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)
+              if isinstance(axis.get_major_formatter(), LogFormatter)
+              for label in axis.get_ticklabels(which='both')}
+    for text in figure.findobj(Text):
+        if text not in powers:
+            text.set_parse_math(False)
