@@ -14,6 +14,10 @@ from tsr_ros.nodes.middleware import large_image_environment, profiles_file
         ({'ROS_DISTRO': 'humble'}, ['FASTRTPS_DEFAULT_PROFILES_FILE']),
         ({'ROS_DISTRO': 'jazzy'}, ['FASTRTPS_DEFAULT_PROFILES_FILE']),
         ({'ROS_DISTRO': 'kilted'}, ['FASTDDS_DEFAULT_PROFILES_FILE']),
+        # on Humble alone they would undo it
+        ({'ROS_DISTRO': 'humble', 'ROS_LOCALHOST_ONLY': '1'}, []),
+        ({'ROS_DISTRO': 'humble', 'ROS_LOCALHOST_ONLY': '0'}, ['FASTRTPS_DEFAULT_PROFILES_FILE']),
+        ({'ROS_DISTRO': 'jazzy', 'ROS_LOCALHOST_ONLY': '1'}, ['FASTRTPS_DEFAULT_PROFILES_FILE']),
         # what the user has chosen stays
         ({'FASTDDS_DEFAULT_PROFILES_FILE': 'mine.xml'}, []),
         ({'ROS_DISTRO': 'humble', 'FASTRTPS_DEFAULT_PROFILES_FILE': 'mine.xml'}, []),
