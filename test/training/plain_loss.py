@@ -99,16 +99,16 @@ def loss(raw, objects, labelled, anchors, strides, gains, regions=()):
     """Return total, box, objectness and class loss; regions are rows image, x, y, w, h."""
     num_classes = len(labelled[0])
     answer = assign(raw, objects, anchors, strides)
-    box_terms, class_terms, closeness = [], [], {}
+    box_terms, class_terms, closeness = {}, {}, {}
     for place, m in answer.items():
         level, image, anchor, row, column = place
         t = raw[level][image][anchor][row][column]
         value = ciou(predicted(raw, place, anchors, strides), objects[m][2:])
-        box_terms.append(1 - value)
+        box_terms.setdefault(level, []).append(1 - value)
         closeness[place] = max(value, 0)
-        class_terms.append(sum(
+        class_terms.setdefault(level, []).append(sum(
             cross_entropy(t[5 + k], float(k == objects[m][1])) for k in range(num_classes)
-            if labelled[image][k] or k == objects[m][1]))
+            if labelled[image][k] or k == objects[m][1]) / num_classes)
     objectness = 0
     for level, balance in enumerate((4.0, 1.0, 0.4)):
         total, cells, stride = 0, 0, strides[level]
@@ -124,8 +124,9 @@ def loss(raw, objects, labelled, anchors, strides, gains, regions=()):
                                 continue
                         total += cross_entropy(t[4], closeness.get(place, 0.0))
         objectness += balance * total / cells
-    box = sum(box_terms) / len(box_terms) if box_terms else 0
-    classes = sum(class_terms) / len(class_terms) if class_terms else 0
+    box, classes = (
+        sum(sum(terms) / len(terms) for terms in levels.values())
+        for levels in (box_terms, class_terms))
     size = len(raw[0][0][0]) * len(raw[0][0][0][0]) * strides[0] ** 2 / 640**2
-    whole = gains[0] * box + gains[1] * size * objectness + gains[2] * classes
+    whole = gains[0] * box + gains[1] * size * objectness + gains[2] * num_classes / 80 * classes
     return whole * len(labelled), box, objectness, classes

@@ -207,12 +207,34 @@ def test_patches_are_large_and_whole():
     patches = cut_patches(image, np.array([2, 0, 1]), boxes)
     assert [patch.class_id for patch in patches] == [2]
     assert patches[0].image.shape == (50, 50, 3)  # 40 and a margin of 12 % on each side
+    assert patches[0].box == pytest.approx((0.5, 0.5, 0.8, 0.8))
     assert cut_patches(image, np.zeros(0, int), np.zeros((0, 4))) == []
+
+
+@pytest.mark.parametrize('side', [20, 47, 140])
+def test_the_box_of_a_pasted_sign_is_its_own(side):
+    # a white square, cut out and put elsewhere in another size
+    image = np.zeros((400, 400, 3), np.uint8)
+    image[100:100 + side, 150:150 + side] = 255
+    box = np.array([[150 + side / 2, 100 + side / 2, side, side]])
+    patch, = cut_patches(image, np.array([1]), box)
+    empty = Sample(np.zeros((320, 320, 3), np.uint8), np.zeros(0, int),
+                   np.zeros((0, 4), np.float32), EVERYTHING)
+    for seed in range(20):
+        found = paste(np.random.default_rng(seed), empty, [patch], np.ones(1), 1)
+        for x, y, w, h in found.boxes:
+            covered = found.image[..., 0] / 255  # edges that lie within pixels are grey
+            assert covered.sum(1).max() == pytest.approx(w, abs=0.3)
+            assert covered.sum(0).max() == pytest.approx(h, abs=0.3)
+            rows, columns = covered.sum(1), covered.sum(0)
+            assert (rows * (np.arange(320) + 0.5)).sum() / rows.sum() == pytest.approx(y, abs=0.2)
+            assert (columns * (np.arange(320) + 0.5)).sum() / columns.sum() == pytest.approx(
+                x, abs=0.2)
 
 
 def test_pasted_signs_overlap_nothing():
     rng = np.random.default_rng(0)
-    patch = Patch(np.full((50, 50, 3), 255, np.uint8), 1)
+    patch = Patch(np.full((50, 50, 3), 255, np.uint8), 1, (0.5, 0.5, 0.8, 0.8))
     empty = Sample(np.zeros((96, 96, 3), np.uint8), np.array([0]),
                    np.array([[48, 48, 30, 30]], np.float32), EVERYTHING)
     result = paste(rng, empty, [patch], np.ones(1), 8)

@@ -71,7 +71,7 @@ class TrainingConfig:
     ema_decay: float = 0.9999
     gain_box: float = 0.05
     gain_objectness: float = 0.7
-    gain_classes: float = 0.02
+    gain_classes: float = 0.3  # of 80 classes; of fewer it is less in proportion
     max_gradient_norm: float = 10.0
     validate_every: int = 2  # epochs
     save_every: int = 1  # epochs, where they are so short that saving the state costs time

@@ -22,6 +22,7 @@ class Patch(NamedTuple):
 
     image: np.ndarray  # (h, w, 3) uint8 BGR
     class_id: int
+    box: tuple[float, float, float, float]  # centre and size as shares of the image's
 
 
 def cut_patches(image: np.ndarray, class_id: np.ndarray, boxes: np.ndarray) -> list[Patch]:
@@ -33,11 +34,14 @@ def cut_patches(image: np.ndarray, class_id: np.ndarray, boxes: np.ndarray) -> l
         right, bottom = x + w * (0.5 + MARGIN), y + h * (0.5 + MARGIN)
         if min(w, h) < LEAST_SIDE or left < 0 or top < 0 or right > width or bottom > height:
             continue
-        patch = image[int(top) : round(bottom), int(left) : round(right)]
+        top, bottom, left, right = int(top), round(bottom), int(left), round(right)
+        patch = image[top:bottom, left:right]
+        rows, columns = patch.shape[:2]
+        box = ((x - left) / columns, (y - top) / rows, w / columns, h / rows)
         scale = LARGEST_PATCH / max(patch.shape[:2])
         if scale < 1:
             patch = cv2.resize(patch, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        patches.append(Patch(patch.copy(), int(k)))
+        patches.append(Patch(patch.copy(), int(k), box))
     return patches
 
 
@@ -71,9 +75,9 @@ def paste(
         area = sample.image[top : top + h, left : left + w]
         alpha = fade(w, h)
         area[:] = (pixels * alpha + area * (1 - alpha)).astype(np.uint8)
-        box = np.array([left + w / 2, top + h / 2, w, h], np.float32)
-        box[2:] /= 1 + 2 * MARGIN
-        sample = with_objects(sample, patch.class_id, box[None])
+        x, y, width, height = patch.box
+        box = np.array([[left + w * x, top + h * y, w * width, h * height]], np.float32)
+        sample = with_objects(sample, patch.class_id, box)
     return sample
 
 

@@ -20,11 +20,15 @@ IGNORE = -1  # class of a region that is neither object nor background
 
 
 class LossGains(NamedTuple):
-    """Weights of the three parts; objectness is that of a 640 x 640 image."""
+    """
+    Weights of the three parts, those that YOLOv7 was published with.
+
+    Objectness is that of a 640 x 640 image, classes that of 80 classes.
+    """
 
     box: float = 0.05
     objectness: float = 0.7
-    classes: float = 0.02
+    classes: float = 0.3
 
 
 class LossParts(NamedTuple):
@@ -49,9 +53,12 @@ def yolov7_loss(
     Return the loss of raw head maps against objects.
 
     Box: 1 - CIoU of the positives. Objectness: cross-entropy of all cells towards the CIoU of the
-    positives and 0 elsewhere. Class: cross-entropy of the positives. Where a class is not labelled
-    in an image, it gets no class term there, and a cell that takes itself for an object of that
-    class is no negative: it may be right. Nor are cells inside regions of class -1.
+    positives and 0 elsewhere. Class: cross-entropy of the positives, the mean over classes. Each is
+    a mean over one level, and those of the levels are added up (Wang et al. 2022).
+
+    Where a class is not labelled in an image, it gets no class term there, and a cell that takes
+    itself for an object of that class is no negative: it may be right. Nor are cells inside
+    regions of class -1.
 
     Maps that are not finite have the loss nan.
 
@@ -66,20 +73,21 @@ def yolov7_loss(
     regions = targets[targets[:, 1] == IGNORE]
     found = assign(raw_maps, objects, anchors, strides)
     cells = torch.stack(found[1:], 1)
-    box_loss = class_loss = raw_maps[0].sum() * 0
+    box_loss = class_loss = objectness_loss = raw_maps[0].sum() * 0
     closeness = box_loss.new_zeros(0)
     if len(cells):
         raw = gather(raw_maps, cells)
         matched = objects[found.target]
         ciou = complete_iou(decode_cells(raw, cells, anchors, strides), matched[:, 2:6])
-        box_loss = (1 - ciou).mean()
+        # of a level's positives each has the same weight, as have the levels that have any
+        count = found.level.bincount(minlength=len(raw_maps))[found.level]
+        box_loss = ((1 - ciou) / count).sum()
         closeness = ciou.detach().clamp(min=0)
         wanted = one_hot(matched[:, 1].long(), labelled.shape[1]).float()
         counted = labelled[found.image] | wanted.bool()
         entropy = binary_cross_entropy_with_logits(raw[:, 5:], wanted, reduction='none')
-        class_loss = (entropy * counted).sum(1).mean()
+        class_loss = ((entropy * counted).mean(1) / count).sum()
 
-    objectness_loss = box_loss * 0
     for level, raw in enumerate(raw_maps):
         here = found.level == level
         target = torch.zeros_like(raw[..., 4])
@@ -93,7 +101,8 @@ def yolov7_loss(
 
     height, width = (side * strides[0] for side in raw_maps[0].shape[2:4])
     objectness_gain = gains.objectness * height * width / 640**2
-    total = gains.box * box_loss + objectness_gain * objectness_loss + gains.classes * class_loss
+    class_gain = gains.classes * labelled.shape[1] / 80
+    total = gains.box * box_loss + objectness_gain * objectness_loss + class_gain * class_loss
     return LossParts(
         total * len(raw_maps[0]),
         float(box_loss.detach()),
