@@ -53,8 +53,8 @@ def yolov7_loss(
     Return the loss of raw head maps against objects.
 
     Box: 1 - CIoU of the positives. Objectness: cross-entropy of all cells towards the CIoU of the
-    positives and 0 elsewhere. Class: cross-entropy of the positives, the mean over classes. Each is
-    a mean over one level, and those of the levels are added up (Wang et al. 2022).
+    positives and 0 elsewhere. Class: cross-entropy of the positives, the mean over classes. Each
+    is a mean over one level, and those of the levels are added up (Wang et al. 2022).
 
     Where a class is not labelled in an image, it gets no class term there, and a cell that takes
     itself for an object of that class is no negative: it may be right. Nor are cells inside
