@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tsr_ros.yolov7.checkpoint import CheckpointError, load_weights
+from tsr_ros.yolov7.inert_pickle import InertReader
 from tsr_ros.yolov7.official import import_checkpoint
 
 NAMES = ['no entry', 'stop', 'light']
@@ -185,3 +186,77 @@ def test_damaged_files_are_named(official_form, tmp_path):
     with pytest.raises(CheckpointError, match='nothing_here'):
         import_checkpoint(tmp_path / 'nothing_here.pt', out)
     assert not out.exists()
+
+
+BEGIN = b'\x80\x02'  # PROTO 2
+DOUBLED = b')' + b'q\x01h\x01\x86' * 40  # a tuple of twice the one before: 2^40 in 160 bytes
+NESTED = b')' + b'\x85' * 2_000_000
+SET, ORDERED = b'c__builtin__\nset\n', b'ccollections\nOrderedDict\n'
+PLACE = 'a tuple as a key'
+
+
+@pytest.mark.parametrize(
+    ('instructions', 'message'),
+    [
+        # where a value would be hashed
+        (b'}' + DOUBLED + b'Ns', PLACE),
+        (b'}' + NESTED + b'Ns', PLACE),
+        (b'}(K\x01N' + DOUBLED + b'Nu', PLACE),
+        (b'\x8f(' + DOUBLED + b'\x90', PLACE),
+        (SET + b']' + DOUBLED + b'a\x85R', PLACE),
+        (ORDERED + b']' + DOUBLED + b'N\x86a\x85R', PLACE),
+        # where it would be shown
+        (DOUBLED + b'Q', 'a tuple is not the identifier of a storage'),
+        (NESTED + b'Q', 'a tuple is not the identifier of a storage'),
+        (DOUBLED + DOUBLED + b'\x93', 'a tuple in a tuple is no name'),
+        (b'X\x02\x00\x00\x00os' + DOUBLED + b'\x93', "a tuple in a 'os' is no name"),
+        # integers of one hash
+        (b'\x8a\x09' + b'\xff' * 8 + b'\x7f', 'an integer of more than 64 bits'),
+        # a call that a file can repeat at 5 bytes each
+        (SET + DOUBLED + b'\x85R', 'a set of anything but a list'),
+    ],
+)
+def test_a_small_file_takes_no_long_time(tmp_path, instructions, message):
+    path = tmp_path / 'w.pt'
+    with zipfile.ZipFile(path, 'w') as file:
+        file.writestr('w/data.pkl', BEGIN + instructions + b'.')
+    with pytest.raises(CheckpointError, match=message) as caught:
+        import_checkpoint(path, tmp_path / 'w.safetensors')
+    assert len(str(caught.value)) < 300
+
+
+def test_a_list_is_used_up_by_the_container_made_of_it():
+    # else 5 bytes more would go through it again, and 1 MB through a million members a million times
+    twice = SET + b'q\x00]K\x07aq\x01\x85Rh\x00h\x01\x85R\x86.'
+    assert InertReader((), resolve=None).read(BEGIN + twice) == ({7}, set())
+
+
+def doubled():
+    value = ()
+    for _ in range(40):
+        value = value, value
+    return value
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda model: setattr(model, 'names', doubled()), 'class names are no list of 3'),
+        (lambda model: setattr(model, 'names', [doubled()] * 3), 'a text, not tuple'),
+        (lambda model: setattr(model.model[-1], 'nc', doubled()), 'a model of tuple classes'),
+        (lambda model: setattr(model.model[1], 'f', doubled()), 'its input tuple is no earlier'),
+        (lambda model: setattr(model.model[0].act, 'negative_slope', doubled()), 'leaky_relu:tup'),
+        (lambda model: setattr(model.model[8].m, 'kernel_size', doubled()), 'window of tuple'),
+        (lambda model: setattr(model.model[0].conv, '_parameters', 3), 'Conv2d has no _parameters'),
+        (lambda model: setattr(model.model[-1], '_buffers', None), 'IDetect has no _buffers'),
+        (lambda model: model.model._modules.update({'5': None}), r'Sequential\.5 is None'),
+    ],
+)
+def test_values_of_another_form_are_refused(official_form, tmp_path, change, message):
+    model = official_form.build('yolov7-tiny', NAMES)
+    change(model)
+    path = tmp_path / 'w.pt'
+    with official_form.official_names():
+        torch.save({'model': model}, path)
+    with pytest.raises(CheckpointError, match=message):
+        import_checkpoint(path, tmp_path / 'w.safetensors')

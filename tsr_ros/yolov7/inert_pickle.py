@@ -6,13 +6,16 @@ Reading a pickle as data: nothing in it is imported or called.
 A pickle is a small program that builds objects, if need be by calling any function it names. Here
 its instructions are followed only as far as plain data goes; the classes and functions it names
 become records of that name, and a name that is not on the list of expected ones is refused.
+
+A few bytes can nest a value without end, or double it 2^40 times. So nothing walks a value that is
+not known to be flat: only scalars are hashed, compared or shown.
 """
 
 from __future__ import annotations
 
 import pickletools
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 PLAIN_CLASSES: dict[str, Callable[..., Any]] = {
@@ -20,6 +23,9 @@ PLAIN_CLASSES: dict[str, Callable[..., Any]] = {
     '__builtin__.set': set,
     'builtins.set': set,
 }
+SCALARS = (str, bytes, int, float, type(None))
+LARGEST_INTEGER = 64  # bits; larger ones, whose hashes can all be made the same, are no data here
+LONGEST_TEXT = 100  # characters of a text that a message shows
 CONSTANTS = {'NONE': None, 'NEWTRUE': True, 'NEWFALSE': False}
 EMPTY: dict[str, Callable[[], Any]] = {
     'EMPTY_LIST': list,
@@ -92,6 +98,8 @@ class InertReader:
         if opcode in ('PROTO', 'FRAME'):
             return
         if opcode in VALUES:
+            if isinstance(argument, int) and argument.bit_length() > LARGEST_INTEGER:
+                raise PickleRefusedError(f'an integer of more than {LARGEST_INTEGER} bits')
             stack.append(argument)
         elif opcode in CONSTANTS:
             stack.append(CONSTANTS[opcode])
@@ -115,10 +123,10 @@ class InertReader:
         elif opcode in ('APPEND', 'APPENDS', 'ADDITEMS', 'SETITEM', 'SETITEMS'):
             self.fill(opcode)
         elif opcode == 'GLOBAL':
-            stack.append(self.find(argument.replace(' ', '.')))
+            stack.append(self.find(*argument.split(' ', 1)))
         elif opcode == 'STACK_GLOBAL':
             name, module = stack.pop(), stack.pop()
-            stack.append(self.find(f'{module}.{name}'))
+            stack.append(self.find(module, name))
         elif opcode in ('REDUCE', 'NEWOBJ'):
             arguments, kind = stack.pop(), stack.pop()
             stack.append(self.make(kind, arguments))
@@ -149,25 +157,45 @@ class InertReader:
         if opcode.startswith('APPEND') and type(target) is list:
             target.extend(values)
         elif opcode == 'ADDITEMS' and type(target) is set:
+            check_keys(values)
             target.update(values)
         elif opcode.startswith('SETITEM') and type(target) in (dict, OrderedDict):
+            check_keys(values[::2])
             target.update(zip(values[::2], values[1::2], strict=True))
         else:
             raise PickleRefusedError(f'{opcode} on {describe(target)} is not plain data')
 
-    def find(self, name: str) -> Name:
+    def find(self, module: Any, name: Any) -> Name:
         """Return the record of an expected name."""
-        if name not in self.names and name not in PLAIN_CLASSES:
-            raise PickleRefusedError(f'it refers to {name}, which has no place in such a file')
-        return Name(name)
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise PickleRefusedError(f'a {describe(name)} in a {describe(module)} is no name')
+        full = f'{module}.{name}'
+        if full not in self.names and full not in PLAIN_CLASSES:
+            raise PickleRefusedError(
+                f'it refers to {describe(full)}, which has no place in such a file'
+            )
+        return Name(full)
 
     def make(self, kind: Any, arguments: Any) -> Any:
         """Return the record of an object, or a plain container."""
         if not isinstance(kind, Name) or not isinstance(arguments, tuple):
             raise PickleRefusedError(f'a call of {describe(kind)} is not plain data')
         if kind.name in PLAIN_CLASSES:
-            return PLAIN_CLASSES[kind.name](*arguments)
+            return self.fill_new(PLAIN_CLASSES[kind.name], arguments)
         return Record(kind.name, arguments)
+
+    def fill_new(self, make: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Return a set of a list's members or an OrderedDict of its pairs, empty without a list."""
+        match arguments:
+            case ():
+                return make()
+            case (list(values),):
+                pairs = make is OrderedDict
+                check_keys([key for key, _ in values] if pairs else values)
+                made = make(values)
+                values.clear()  # used up, so that no list is gone through again and again
+                return made
+        raise PickleRefusedError(f'a {make.__name__} of anything but a list is not plain data')
 
     def build(self, target: Any, state: Any) -> None:
         """Give an object its state."""
@@ -178,6 +206,17 @@ class InertReader:
         target.state = state if isinstance(state, dict) else {'state': state}
 
 
+def check_keys(keys: Iterable[Any]) -> None:
+    """Raise where a key of a dict or member of a set is no scalar."""
+    for key in keys:
+        if not isinstance(key, SCALARS):
+            raise PickleRefusedError(f'a {describe(key)} as a key is not plain data')
+
+
 def describe(value: Any) -> str:
-    """Return the name of a record or of a plain value's type."""
-    return value.name if isinstance(value, Name | Record) else type(value).__name__
+    """Return what a message may show: the name of a record, a scalar, or the name of a type."""
+    if isinstance(value, Name | Record):
+        return value.name
+    if isinstance(value, SCALARS):
+        return repr(value[:LONGEST_TEXT] if isinstance(value, str | bytes) else value)
+    return type(value).__name__

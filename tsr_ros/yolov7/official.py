@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from tsr_ros.yolov7.checkpoint import CheckpointError, save_weights
-from tsr_ros.yolov7.inert_pickle import PickleRefusedError, Record
+from tsr_ros.yolov7.inert_pickle import PickleRefusedError, Record, describe
 from tsr_ros.yolov7.layers import ConvLayer, HeadLayer, RepConvLayer, plain_conv
 from tsr_ros.yolov7.network import Network, build_network
 from tsr_ros.yolov7.torch_archive import TorchArchive
@@ -104,7 +104,8 @@ def find_model(root: Any) -> Record:
 
 def convert(archive: TorchArchive, model: Record) -> Network:
     """Return our network with the weights of a recorded one."""
-    layers = list(children(child(model, 'model')).values())
+    sequence = child(model, 'model')
+    layers = [child(sequence, name) for name in children(sequence)]
     if len(layers) not in ARCHITECTURE_OF_LAYERS:
         raise PickleRefusedError(
             f'a model of {len(layers)} layers: neither yolov7-tiny (78) nor yolov7 (106)'
@@ -112,7 +113,7 @@ def convert(archive: TorchArchive, model: Record) -> Network:
     detect = layers[-1]
     num_classes = detect.state.get('nc')
     if type(num_classes) is not int or not 0 < num_classes < 10000:
-        raise PickleRefusedError(f'a model of {num_classes!r} classes')
+        raise PickleRefusedError(f'a model of {describe(num_classes)} classes')
     network = build_network(ARCHITECTURE_OF_LAYERS[len(layers)], num_classes)
     network.anchors.copy_(read_anchors(archive, detect))
     network.labels = read_labels(model, num_classes)
@@ -129,13 +130,16 @@ def read_labels(model: Record, num_classes: int) -> list[str]:
     if names is None:
         return [str(k) for k in range(num_classes)]
     if not isinstance(names, list) or len(names) != num_classes:
-        raise PickleRefusedError(f'its class names are not {num_classes}: {names!r}')
+        raise PickleRefusedError(f'its class names are no list of {num_classes}')
+    for name in names:
+        if not isinstance(name, str | int):
+            raise PickleRefusedError(f'a class name is a text, not {describe(name)}')
     return [str(name) for name in names]
 
 
 def read_anchors(archive: TorchArchive, detect: Record) -> Tensor:
     """Return the anchors (3, 3, 2) in pixels."""
-    buffers = detect.state.get('_buffers', {})
+    buffers = table(detect, '_buffers')
     if 'anchor_grid' in buffers:
         return archive.tensor(buffers['anchor_grid'], (3, 1, 3, 1, 1, 2)).view(3, 3, 2)
     if 'anchors' in buffers:
@@ -147,10 +151,15 @@ def read_anchors(archive: TorchArchive, detect: Record) -> Tensor:
 
 def children(record: Record) -> dict[str, Record]:
     """Return the submodules of a recorded module."""
-    modules = record.state.get('_modules')
-    if not isinstance(modules, dict):
-        raise PickleRefusedError(f'{record.name} has no submodules')
-    return modules
+    return table(record, '_modules')
+
+
+def table(record: Record, name: str) -> dict[str, Any]:
+    """Return a module's submodules, parameters or buffers by their names."""
+    values = record.state.get(name)
+    if not isinstance(values, dict):
+        raise PickleRefusedError(f'{record.name} has no {name}')
+    return values
 
 
 def child(record: Record, name: str, kind: str | None = None) -> Record:
@@ -204,7 +213,7 @@ class Importer:
         nodes = []
         for origin in origins:
             if type(origin) is not int or not -index - 1 <= origin < index:
-                raise PickleRefusedError(f'its input {origin!r} is no earlier layer')
+                raise PickleRefusedError(f'its input {describe(origin)} is no earlier layer')
             place = index + origin if origin < 0 else origin
             nodes.append(-1 if place < 0 else self.node_of[place])
         return tuple(nodes)
@@ -253,7 +262,7 @@ class Importer:
             sources = (self.next - 1,)
         ours = self.expect('max_pool', sources)
         if kernel not in (ours.kernel_size, 9, 13):
-            raise PickleRefusedError(f'a window of {kernel} pixels')
+            raise PickleRefusedError(f'a window of {describe(kernel)} pixels')
 
     def copy_sppcspc(self, layer: Record, sources: tuple[int, ...]) -> None:
         """Copy the seven convolutions of a pyramid pooling, in the order in which ours stand."""
@@ -268,7 +277,7 @@ class Importer:
     def tensor(self, record: Record, name: str, like: Tensor) -> Tensor:
         """Return a module's parameter or buffer in the shape of ours."""
         for kind in ('_parameters', '_buffers'):
-            value = record.state.get(kind, {}).get(name)
+            value = table(record, kind).get(name)
             if value is not None:
                 return self.archive.tensor(value, tuple(like.shape))
         raise PickleRefusedError(f'{record.name} has no {name}')
@@ -285,7 +294,7 @@ class Importer:
     def check_activation(self, layer: Record, ours: str | None) -> None:
         """Raise where the activation is another one."""
         act = child(layer, 'act')
-        slope = act.state.get('negative_slope')
+        slope = describe(act.state.get('negative_slope'))
         theirs = {'SiLU': 'silu', 'LeakyReLU': f'leaky_relu:{slope}'}.get(
             act.name.rpartition('.')[2]
         )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from tsr_ros.yolov7.inert_pickle import InertReader, Name, PickleRefusedError, Record
+from tsr_ros.yolov7.inert_pickle import InertReader, Name, PickleRefusedError, Record, describe
 
 STORAGES = {
     'torch.FloatStorage': torch.float32,
@@ -99,7 +99,7 @@ class TorchArchive:
         match identifier:
             case ('storage', Name(name=kind), str(key), str(), int(count)) if kind in STORAGES:
                 return Storage(key, STORAGES[kind], count)
-        raise PickleRefusedError(f'{identifier!r} is not the identifier of a storage')
+        raise PickleRefusedError(f'a {describe(identifier)} is not the identifier of a storage')
 
     def tensor(self, record: Any, shape: tuple[int, ...] | None = None) -> Tensor:
         """
@@ -116,11 +116,11 @@ class TorchArchive:
                 pass
             case _:
                 raise PickleRefusedError('a tensor of unknown form')
-        if shape is not None and size != tuple(shape):
-            raise PickleRefusedError(f'a tensor of shape {size}, expected {tuple(shape)}')
         plain = all(type(k) is int and k >= 0 for k in (offset, *size, *stride))
         if not plain or len(size) != len(stride):
-            raise PickleRefusedError(f'a tensor of size {size} and stride {stride}')
+            raise PickleRefusedError('a tensor without a plain size and stride')
+        if shape is not None and size != tuple(shape):
+            raise PickleRefusedError(f'a tensor of shape {size}, expected {tuple(shape)}')
         last = offset + sum((n - 1) * step for n, step in zip(size, stride))
         data = self.entry(f'{self.prefix}data/{storage.key}', LARGEST_ENTRY)
         width = torch.empty(0, dtype=storage.dtype).element_size()
