@@ -17,7 +17,7 @@ def tsr():
     def start(*words, **options):
         processes.append(subprocess.Popen(
             [sys.executable, SCRIPT, *map(str, words)], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options))
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **{'text': True, **options}))
         return processes[-1]
     yield start
     for process in processes:

@@ -80,6 +80,30 @@ def test_a_folder_as_a_json_array(detect, folder, tmp_path, backend):
     assert not list(tmp_path.glob('*.part'))
 
 
+@pytest.mark.parametrize('to_file', [True, False])
+def test_a_name_that_is_no_utf8(tsr, small_models, tmp_path, to_file):
+    name = os.fsdecode(b'pi\xc3\xa8ce \xff.png')
+    (tmp_path / name).write_bytes(cv2.imencode('.png', square_image([]))[1].tobytes())
+    target = tmp_path / 'a.json' if to_file else '-'
+    process = tsr('detect', '--models-dir', small_models, '--model', 'small', tmp_path / name,
+                  '--json', target)
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stderr) == (0, '')
+    text = (tmp_path / 'a.json').read_text(encoding='utf-8') if to_file else f'[{stdout}]'
+    record, = json.loads(text)
+    assert os.path.basename(record['image']) == name
+    assert 'pièce' in text
+
+
+def test_the_line_of_a_name_that_is_no_utf8_has_its_bytes(tsr, small_models, tmp_path):
+    name = tmp_path / os.fsdecode(b'\xff.png')
+    name.write_bytes(cv2.imencode('.png', square_image(PICTURES['red.png']))[1].tobytes())
+    process = tsr('detect', '--models-dir', small_models, '--model', 'small', name, text=False)
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stderr) == (0, b'')
+    assert stdout.startswith(os.fsencode(name) + b': 1 prohibition')
+
+
 def test_a_film_as_lines(detect, film):
     status, stdout, _ = detect(film, '--json', '-')
     assert status == 0
@@ -153,6 +177,7 @@ def test_a_damaged_picture_is_named_and_the_rest_goes_on(detect, folder, damage,
     (['{folder}', '--device', 'abacus'], 'abacus'),
     (['{folder}', '--save', '{folder}/drawn'], 'name a folder outside'),
     (['{folder}', '--json', '{folder}/no/a.json'], 'No such file'),
+    (['{folder}', '--json', '{folder}'], 'Is a directory'),
 ])
 def test_what_cannot_be_is_said_before_anything_is_written(detect, folder, words, expected):
     (folder / 'void').mkdir()

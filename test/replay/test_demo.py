@@ -88,6 +88,21 @@ def test_ctrl_c_ends_all_of_it(tmp_path, small_models, images):
     assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.parametrize(('name', 'rate', 'told'), [
+    (b'a.png', '-1', 'the rate is -1, but it lies between 0.01 and 1000'),
+    (b'a.png', '2000', 'the rate is 2000'),
+    (b'\xff.png', '1', 'is not UTF-8, and ROS 2 takes no other; rename it'),
+])
+def test_what_the_player_would_not_take_is_said(tmp_path, small_models, name, rate, told):
+    image = tmp_path / os.fsdecode(name)
+    image.write_bytes(cv2.imencode('.png', square_image([]))[1].tobytes())
+    process = start(small_models, image, tmp_path / 'out', '--rate', rate)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert told in errors
+    assert 'Traceback' not in errors
+
+
 def test_bad_sources_are_refused(tmp_path, small_models, capsys):
     assert demo.main([str(tmp_path / 'nothing')]) == 1
     assert 'nothing does not exist' in capsys.readouterr().err

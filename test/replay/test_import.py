@@ -177,7 +177,7 @@ def test_bad_sources(tmp_path, capsys, source):
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize('rate', ['0', '-1', 'nan'])
+@pytest.mark.parametrize('rate', ['0', '-1', 'nan', '1e-9', '1e9'])
 def test_impossible_rates(tmp_path, capsys, rate):
     folder = write_images(tmp_path / 'shots', 1)
     assert main(['bag', 'import', str(folder), '--out', str(tmp_path / 'bag'),

@@ -165,7 +165,10 @@ def test_what_has_no_ground_truth_is_not_judged(tmp_path, small_models, capsys):
 
 @pytest.mark.parametrize(('words', 'message'), [
     (['--rate', '2'], '--rate is for --mode live'),
-    (['--mode', 'live', '--rate', '0'], 'above 0'),
+    (['--mode', 'live', '--rate', '0'], '--rate is 0, but it lies between 0.01 and 1000'),
+    (['--mode', 'live', '--rate', '2000'], '--rate is 2000'),
+    (['--mode', 'live', '--rate', 'nan'], '--rate is nan'),
+    (['--json', '.'], '--json . is a folder; name a file'),
     (['--conf', '0'], 'between 0.01 and 1'),
     (['--topic', '/nothing'], 'has no images on /nothing'),
     (['--model', 'other'], 'names no model'),

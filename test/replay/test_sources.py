@@ -1,6 +1,7 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import logging
+import os
 
 import cv2
 import numpy as np
@@ -175,6 +176,8 @@ BAD = {
     'film without frames': (lambda folder: write_film(folder / 'a.avi', count=0),
                             'no frame|not a film'),
     'damaged recording': (lambda folder: write_text(folder / 'a.mcap', 'no recording'), 'damaged'),
+    'a name that is no UTF-8': (lambda folder: write_film(folder / 'a.mp4').rename(
+        folder / os.fsdecode(b'\xff.mp4')), 'not UTF-8'),
     'classes unnamed': (lambda folder: write_text(write_image(folder / 'a.png').with_name(
         'data.yaml'), 'nc: 5').parent, 'expected `names` with a list of the classes'),
 }
@@ -190,8 +193,10 @@ def test_bad_sources_are_refused_by_name(tmp_path, case):
 
 
 @pytest.mark.parametrize(('options', 'message'), [
-    ({'rate_hz': 0}, 'above 0'),
-    ({'rate_hz': float('nan')}, 'above 0'),
+    ({'rate_hz': 0}, 'the rate is 0 Hz, but it lies between 0.01 and 1000'),
+    ({'rate_hz': 1e-9}, 'the rate is 1e-09 Hz'),
+    ({'rate_hz': 1001}, 'the rate is 1001 Hz'),
+    ({'rate_hz': float('nan')}, 'the rate is nan Hz'),
     ({'topic': '/camera'}, 'no topic'),
 ])
 def test_bad_options_are_refused(tmp_path, options, message):

@@ -11,6 +11,7 @@ from tsr_ros.report.files import whole_file, write_bytes, write_json, write_text
     (write_bytes, b'', b''),
     (write_bytes, b'\x00\xff', b'\x00\xff'),
     (write_text, 'ä\n', b'\xc3\xa4\n'),
+    (write_text, 'a\udcff', b'a\\udcff'),  # a byte of a file's name that is no UTF-8
     (write_json, {'a': [1, None]}, b'{\n "a": [\n  1,\n  null\n ]\n}\n'),
 ])
 def test_a_file_is_written_over_an_older_one(tmp_path, write, value, content):

@@ -11,6 +11,7 @@ import numpy as np
 
 from tsr_ros.backends.base import BackendError
 from tsr_ros.backends.manifest import default_models_dir
+from tsr_ros.vision.image_codecs import ImageError, decode_compressed
 
 RESOLUTION_WH = (1280, 720)
 
@@ -25,9 +26,10 @@ def read_benchmark_image(path: Path | None = None) -> np.ndarray:
     :raises ValueError: where the file is no picture
     """
     if path is not None:
-        image = cv2.imread(str(path))
-        if image is None:
-            raise ValueError(f'{path} is not a picture that can be read')
+        try:
+            image = decode_compressed(path.read_bytes())
+        except (OSError, ImageError) as error:
+            raise ValueError(f'{path} is not a picture that can be read: {error}') from None
     else:
         image = _recorded()
     if image is None:

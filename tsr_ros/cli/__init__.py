@@ -43,6 +43,8 @@ def main(argv=None):
     the words after `tsr`; those that Python was started with if None.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if hasattr(sys.stdout, 'reconfigure'):  # from Python 3.7 on
+        sys.stdout.reconfigure(errors='surrogateescape')  # file names may be no UTF-8
     parser = argparse.ArgumentParser(
         'tsr', description='Traffic sign and light recognition with YOLOv7.')
     parser.add_argument('--version', action='version', version=f'tsr {__version__}')

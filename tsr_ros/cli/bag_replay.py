@@ -14,7 +14,7 @@ from tsr_ros.cli.detect import add_model_arguments
 from tsr_ros.replay.node_process import LiveError
 from tsr_ros.replay.offline import replay_offline
 from tsr_ros.replay.report import write_report
-from tsr_ros.replay.run import DetectorOptions, Run, to_json
+from tsr_ros.replay.run import LEAST_RATE, MOST_RATE, DetectorOptions, Run, to_json
 from tsr_ros.replay.score import RunScore, score_run
 from tsr_ros.replay.sources import Source, SourceError, open_source
 from tsr_ros.replay.tables import as_text, conditions_tables, run_tables
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         default=DetectorOptions().confidence_threshold,
                         help='from which on a detection counts (default: %(default)s)')
     parser.add_argument('--rate', type=float,
-                        help='live: times the pace of the recording (default: 1)')
+                        help='live: times the pace of the recording, 0.01 to 1000 (default: 1)')
     parser.add_argument('--topic', help="the recording's images, where it has several")
     parser.add_argument('--out', type=Path, default=Path('out/replay'), metavar='DIR',
                         help='folder for the report, index.html (default: %(default)s)')
@@ -58,10 +58,13 @@ def run(args: argparse.Namespace) -> int:
     """Replay each recording, print its tables, and write report and JSON."""
     if args.rate is not None and args.mode == 'offline':
         raise ReplayError('--rate is for --mode live; offline goes as fast as it can')
-    if args.rate is not None and not args.rate > 0:
-        raise ReplayError(f'--rate is {args.rate}, but it must be above 0')
+    if args.rate is not None and not LEAST_RATE <= args.rate <= MOST_RATE:
+        raise ReplayError(f'--rate is {args.rate:g}, but it lies between {LEAST_RATE:g} and '
+                          f'{MOST_RATE:g}')
     if not 0.01 <= args.conf <= 1:
         raise ReplayError(f'--conf is {args.conf}, but it lies between 0.01 and 1')
+    if args.json and args.json.is_dir():
+        raise ReplayError(f'--json {args.json} is a folder; name a file')
     if importlib.util.find_spec('matplotlib') is None:
         raise ReplayError('the report needs Matplotlib: pip install matplotlib')
     options = DetectorOptions(args.model, args.backend, args.precision, args.device, args.threads,
@@ -99,13 +102,13 @@ def run(args: argparse.Namespace) -> int:
     if len(scored) > 1:
         for table in conditions_tables(*zip(*scored, strict=True)):
             print(f'\n{as_text(table)}')
-    if args.json:
-        write_json(args.json, [{**to_json(played), 'score': score.as_dict() if score else None}
-                               for played, score in zip(runs, scores, strict=True)])
     names = ', '.join(source.name for source in played_sources)
     page = write_report(args.out / 'index.html', runs, scores, played_sources,
                         f'{names}: {args.mode} replay')
     print(f'\nThe report: {page}')
+    if args.json:
+        write_json(args.json, [{**to_json(played), 'score': score.as_dict() if score else None}
+                               for played, score in zip(runs, scores, strict=True)])
     if interrupted:
         return 130
     return 0 if len(runs) == len(sources) else 1

@@ -4,10 +4,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from pathlib import Path
 from types import TracebackType
+
+
+def _as_text(record: dict) -> str:
+    """Return an object as JSON; in file names, what is no UTF-8 as an escape of JSON's own."""
+    return json.dumps(record, ensure_ascii=False).encode(errors='backslashreplace').decode()
 
 
 class JsonLines:
@@ -15,7 +22,7 @@ class JsonLines:
 
     def write(self, record: dict) -> None:
         """Write an object."""
-        print(json.dumps(record, ensure_ascii=False), flush=True)
+        print(_as_text(record), flush=True)
 
     def __enter__(self) -> JsonLines:
         return self
@@ -29,18 +36,21 @@ class JsonArrayFile:
     A file with one JSON array, one object a line.
 
     It grows as `<path>.part` and gets its name when it is whole. After an error or Ctrl-C the
-    part stays, as an array of what there was until then, and an older file stays too.
+    part stays, as an array of what there was until then, and an older file stays too. Raises
+    OSError where it cannot be written.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        if self.path.is_dir():  # now rather than when all is done
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         self.part = self.path.with_name(self.path.name + '.part')
         self.count = 0
 
     def write(self, record: dict) -> None:
         """Append an object."""
         # in one go, so that Ctrl-C finds either all or nothing of it written
-        self._file.write((',\n' if self.count else '\n') + json.dumps(record, ensure_ascii=False))
+        self._file.write((',\n' if self.count else '\n') + _as_text(record))
         self.count += 1
 
     def __enter__(self) -> JsonArrayFile:

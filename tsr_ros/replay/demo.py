@@ -48,12 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('source', nargs='?', metavar='SOURCE',
                         help='rosbag2, film, folder of images, or a single image')
     parser.add_argument('--topic', help="of a recording's images, where it has several")
-    parser.add_argument('--rate', type=float, default=1.0, help='times the pace of the source')
+    parser.add_argument('--rate', type=float, default=1.0,
+                        help='times the pace of the source, 0.01 to 1000')
     parser.add_argument('--model', default=defaults.model)
     parser.add_argument('--models-dir', default='', help='folder with manifest.yaml')
     parser.add_argument('--backend', default=defaults.backend)
     parser.add_argument('--out', type=Path, default=Path('out/demo'), metavar='DIR')
     args = parser.parse_args(argv)
+    sys.stdout.reconfigure(errors='backslashreplace')  # file names may be no UTF-8
     try:
         source = open_source(args.source or default_source(), topic=args.topic)
         print(f'Playing {source.path}: {source.count or "?"} frames, {source.rate_hz:.3g} per '

@@ -15,7 +15,7 @@ from tsr_ros.evaluation.ground_truth import GroundTruth
 from tsr_ros.replay.conversion import Conversion
 from tsr_ros.replay.frame import Frame, encode_jpeg
 from tsr_ros.replay.label_files import data_yaml, label_text
-from tsr_ros.replay.sources import Source
+from tsr_ros.replay.sources import Source, is_utf8
 from tsr_ros.report.files import whole_file, write_bytes
 from tsr_ros.vision.detections import Detections
 from tsr_ros.vision.draw import draw_detections
@@ -45,6 +45,9 @@ def export_video(source: Source, path: str | Path, *, boxes: bool = False,
         raise ExportError(f'{path}: films are written as {VIDEO_SUFFIX}')
     if path.exists() and not overwrite:
         raise ExportError(f'{path} exists already; --overwrite replaces it')
+    if not is_utf8(path):
+        raise ExportError(f'the name of {path} is not UTF-8, and OpenCV, which writes films, '
+                          'takes no other; choose another')
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path, suffix=f'.part{VIDEO_SUFFIX}') as partial:
         conversion = _write_video(source, partial, path, boxes, progress)

@@ -30,8 +30,16 @@ from tsr_ros.msg import LatencyReport
 from tsr_ros.replay.messages import stamp_ns
 from tsr_ros.replay.node_process import LiveError, NodeProcess
 from tsr_ros.replay.player_node import LATCHED, LATE_MS, LEDGER
-from tsr_ros.replay.run import STAGES, Answer, DetectorOptions, Run, in_labels_of
-from tsr_ros.replay.sources import Source
+from tsr_ros.replay.run import (
+    LEAST_RATE,
+    MOST_RATE,
+    STAGES,
+    Answer,
+    DetectorOptions,
+    Run,
+    in_labels_of,
+)
+from tsr_ros.replay.sources import Source, is_utf8
 from tsr_ros.vision.detections import Detections
 
 IMAGE_TOPIC = '/camera/image_raw'
@@ -137,11 +145,17 @@ def replay_live(source: Source, options: DetectorOptions | None = None, rate: fl
     middleware until its detections are here, in a third process; `age_at_arrival` is how old the
     image was at the node by the recording's own clock.
 
-    :param rate: times the source's own pace.
-    :raises LiveError: where the detector does not start, either process dies or stalls, or the
-        source fails.
+    :param rate: times the source's own pace, from LEAST_RATE to MOST_RATE.
+    :raises LiveError: where the rate is none, the detector does not start, either process dies or
+        stalls, or the source fails.
     """
     options = options or DetectorOptions()
+    if not LEAST_RATE <= rate <= MOST_RATE:
+        raise LiveError(f'the rate is {rate:g}, but it lies between {LEAST_RATE:g} and '
+                        f'{MOST_RATE:g} times the pace of the source')
+    if not is_utf8(source.path):
+        raise LiveError(f'the name of {source.path} is not UTF-8, and ROS 2 takes no other; '
+                        'rename it')
     with tempfile.TemporaryDirectory(prefix='tsr_replay_') as folder, _signals_interrupt(), \
             _observer() as (observer, executor):
         with _detector(options, image_transport, Path(folder)) as detector:

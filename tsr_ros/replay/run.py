@@ -13,6 +13,7 @@ from tsr_ros.vision.detections import Detections
 
 # One image's way, in order; what a live replay adds before and after stands at the ends.
 STAGES = ('queue_wait', 'decode', 'preprocess', 'inference', 'postprocess', 'publish')
+LEAST_RATE, MOST_RATE = 0.01, 1000.0  # times a source's pace, as the player takes them
 DROPS = {
     'overwritten': 'a newer frame came before the detector was free',
     'too_old': 'older than max_frame_age when the detector was free',

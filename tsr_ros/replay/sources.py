@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import logging
-import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from tsr_ros.vision.boxes import cxcywh_to_xyxy
 
 VIDEO_SUFFIXES = ('.mp4', '.mkv', '.avi', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.ts', '.wmv')
 FOLDER_RATE_HZ = 10.0
+LEAST_RATE_HZ, MOST_RATE_HZ = 0.01, 1000.0
 _START_NS = 10**9  # stamp of the first picture of what has no clock; 0 would mean: no stamp
 _LOG = logging.getLogger(__name__)
 
@@ -68,8 +69,9 @@ def open_source(path: str | Path, rate_hz: float | None = None,
     :raises SourceError: where it is none of these, damaged or empty.
     """
     path = Path(path).resolve()
-    if rate_hz is not None and not (math.isfinite(rate_hz) and rate_hz > 0):
-        raise SourceError(f'the rate is {rate_hz}, but it must be above 0')
+    if rate_hz is not None and not LEAST_RATE_HZ <= rate_hz <= MOST_RATE_HZ:
+        raise SourceError(f'the rate is {rate_hz:g} Hz, but it lies between {LEAST_RATE_HZ:g} and '
+                          f'{MOST_RATE_HZ:g}')
     if not path.exists():
         raise SourceError(f'{path} does not exist')
     if is_bag(path):
@@ -140,7 +142,8 @@ def _film_source(path: Path, rate_hz: float | None) -> Source:
     capture.release()
     if not readable:
         raise SourceError(f'{path} has no frame that can be read: it is empty or damaged')
-    rate_hz = rate_hz or (own_rate_hz if 0 < own_rate_hz < 1000 else FOLDER_RATE_HZ)
+    rate_hz = rate_hz or (
+        own_rate_hz if LEAST_RATE_HZ <= own_rate_hz <= MOST_RATE_HZ else FOLDER_RATE_HZ)
 
     def frames() -> Iterator[Frame]:
         capture = _open_film(path)
@@ -165,10 +168,21 @@ def _film_source(path: Path, rate_hz: float | None) -> Source:
 
 
 def _open_film(path: Path) -> cv2.VideoCapture:
+    if not is_utf8(path):
+        raise SourceError(f'the name of {path} is not UTF-8, and OpenCV, which reads films, '
+                          'takes no other; rename it')
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise SourceError(f'{path} is not a film that can be read, or it is damaged')
     return capture
+
+
+def is_utf8(path: Path) -> bool:
+    """Tell whether a path's name is text in UTF-8; it can be any bytes."""
+    try:
+        return bool(os.fspath(path).encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _returning(bgr: np.ndarray) -> Callable[[], np.ndarray]:

@@ -42,8 +42,12 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file of text whole, in UTF-8; its folder is made."""
-    write_bytes(path, text.encode())
+    """
+    Write a file of text whole, in UTF-8; its folder is made.
+
+    What of a file's name is no UTF-8 is written as an escape, u and four digits.
+    """
+    write_bytes(path, text.encode(errors='backslashreplace'))
 
 
 def write_json(path: Path, value: Any) -> None:
