@@ -73,6 +73,20 @@ def test_labels_beside_images_are_their_ground_truth(tmp_path, image, label):
     assert second.stamp_ns - first.stamp_ns == 100_000_000
 
 
+@pytest.mark.parametrize('names', [
+    ['1', '2', '10', '11'],
+    ['frame_9', 'frame_10', 'frame_10b', 'frame_100'],
+    ['a2_1', 'a2_12', 'a10_2'],
+    ['007', '7', '08', '8', '9'],  # equal numbers by their digits
+    ['1', '-', 'a', 'b'],
+])
+def test_images_come_in_the_order_of_their_numbers(tmp_path, names):
+    for name in reversed(names):
+        write_image(tmp_path / f'{name}.png')
+    assert [frame.name for frame in open_source(tmp_path).frames()] == [
+        f'{name}.png' for name in names]
+
+
 @pytest.mark.parametrize(('image', 'label'), [
     ('images/train/a.png', 'labels/train/a.txt'),
     ('train/images/a.png', 'train/labels/a.txt'),

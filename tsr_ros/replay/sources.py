@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,7 +63,7 @@ def open_source(path: str | Path, rate_hz: float | None = None,
 
     Labels in YOLO layout beside the images are their ground truth: `labels/` beside `images/`,
     `labels/train/` beside `images/train/`, or a text file beside each image; `data.yaml` or
-    `classes.txt` may name the classes.
+    `classes.txt` may name the classes. Images come in the order of the numbers in their names.
 
     :param rate_hz: frames per second of what has no clock; None: as the film says, 10 for images.
     :param topic: of a recording's images; None: the usual one, or the only one.
@@ -207,8 +208,14 @@ def _folder_source(path: Path, rate_hz: float) -> Source:
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir()
-                  if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+    return sorted((file for file in folder.iterdir()
+                   if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()), key=_natural)
+
+
+def _natural(file: Path) -> tuple[list[str | int], str]:
+    """Return a key by which frame 2 comes before frame 10, however many zeros are before them."""
+    parts = re.split('([0-9]+)', file.name)
+    return [int(part) if k % 2 else part for k, part in enumerate(parts)], file.name
 
 
 def _image_source(path: Path, folder: Path, images: Sequence[Path], rate_hz: float) -> Source:
