@@ -1,6 +1,7 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 
 import cv2
 import pytest
@@ -46,15 +47,18 @@ def test_other_files_are_no_replays(tmp_path, text):
 
 def test_a_benchmark_from_the_command_line(small_models, replayed, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(peak, '_LEAST_S', 0.01)
+    monkeypatch.setattr(os, 'getloadavg', lambda: (2.0, 1.0, 0.5))
     words = ['benchmark', '--models-dir', str(small_models), '--backend', 'onnxruntime',
              '--precision', 'fp32', '--threads', '1', '--runs', '3', '--rounds', '3']
     for name in 'pc', 'nano':
         assert main([*words, '--replay', str(replayed), '--title', f'<{name}>', '--out',
                      str(tmp_path / name)]) == 0
-    said = capsys.readouterr().out
+    said, errors = capsys.readouterr()
+    assert all('(load average 2.0)' in text for text in (said, errors))
     assert 'Deploy small with backend onnxruntime in fp32' in said
     result = json.loads((tmp_path / 'pc' / 'benchmark.json').read_text())
     assert result['peaks']['fp32']['gflops'] > 0
+    assert result['load_average'] == 2.0
     case, = result['cases']
     assert case['floor_ms'] > 0
     assert (tmp_path / 'pc' / 'benchmark.csv').read_text().count('\n') == 2

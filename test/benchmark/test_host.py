@@ -49,6 +49,16 @@ def test_only_the_processors_that_may_be_used_count(monkeypatch, usable, busy_s,
     assert (activity.busy_s, activity.stolen_s) == pytest.approx((busy_s, stolen_s))
 
 
+@pytest.mark.parametrize(('load_average', 'expected'), [
+    (None, ''),  # as in results of older versions
+    (0.5, ''),
+    (3.604, 'Other programs were at work before it began (load average 3.6): if they still '
+            'were, these times say little.'),
+])
+def test_a_computer_that_is_not_left_alone(load_average, expected):
+    assert host.load_warning(load_average) == expected
+
+
 def test_the_host_in_plain_data():
     described = host.describe_host()
     assert json.loads(json.dumps(described)) == described

@@ -70,6 +70,7 @@ def test_the_page_says_how_the_computer_was(result):
                              repeated_bursts=2, disturbed_bursts=1)
     html = build_page(noted).html()
     assert 'Some board, ' in html
+    assert 'at work before it began (load average 1.2)' in html
     for what, told in (
             ('threads on the CPU', '1'), ('clock, average of each case', '800 to 1200 MHz'),
             ('rule that sets the clock', 'powersave'), ('highest temperature', '50 °C'),

@@ -19,6 +19,7 @@ _PACKAGES = ('numpy', 'opencv-python-headless', 'opencv-python', 'torch', 'onnxr
              'tensorrt-rtx-cu13')
 _FLAGS = ('avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_int8', 'amx_bf16', 'avx_vnni',
           'asimd', 'asimddp', 'i8mm', 'bf16')
+_MOST_LOAD = 0.5  # of a computer that is left alone
 _POWERCAP = Path('/sys/class/powercap')
 
 
@@ -71,6 +72,14 @@ def read_activity() -> Activity:
     own = resource.getrusage(resource.RUSAGE_SELF)
     return Activity((user + nice + system + irq + softirq) / tick, stolen / tick,
                     own.ru_utime + own.ru_stime, _energy_j())
+
+
+def load_warning(load_average: float | None) -> str:
+    """Return what is to be said of the load average before a measurement: '' if it was calm."""
+    if load_average is None or load_average <= _MOST_LOAD:
+        return ''
+    return (f'Other programs were at work before it began (load average {load_average:.1f}): if '
+            'they still were, these times say little.')
 
 
 def frequency_mhz() -> float | None:

@@ -30,7 +30,7 @@ from vision_msgs.msg import Detection2DArray
 
 from tsr_ros.backends.base import BackendError
 from tsr_ros.backends.detector import load_detector
-from tsr_ros.benchmark.host import describe_host, resident_mb
+from tsr_ros.benchmark.host import describe_host, load_warning, resident_mb
 from tsr_ros.benchmark.image import read_benchmark_image
 from tsr_ros.benchmark.statistics import summarise
 from tsr_ros.benchmark.tables import format_ms
@@ -216,9 +216,8 @@ def print_table(result: dict[str, Any]) -> None:
                 median_ms = case['statistics'][key]['median_ms']
                 print(f'{key.replace("_", " ")}, {name} raw: {format_ms(median_ms)} ms, '
                       f'aim {aim_ms:g} ms: {"reached" if median_ms < aim_ms else "missed"}')
-    if result['load_average'] > 0.5:
-        print(f'Other programs were at work (load average {result["load_average"]:.1f}): '
-              'these times say little.')
+    if warning := load_warning(result['load_average']):
+        print(warning)
 
 
 def main(argv: list[str] | None = None) -> int:

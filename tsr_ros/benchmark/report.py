@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tsr_ros.benchmark.host import load_warning
 from tsr_ros.benchmark.results import ReplayResult
 from tsr_ros.benchmark.study import BACKENDS, LATENCIES, MACHINES, WORK_GFLOP
 from tsr_ros.benchmark.tables import (
@@ -43,6 +44,8 @@ def build_page(result: Mapping[str, Any], replays: Sequence[ReplayResult] = ()) 
                 f'{", ".join(part for part in parts if part)} · {result["time"]}')
     for model in models(result):
         page.text(recommend(result, model), 'lead')
+    if warning := load_warning(result.get('load_average')):
+        page.text(warning)
     for model in models(result):
         _model_section(page, result, model)
     _accuracy_section(page, result)

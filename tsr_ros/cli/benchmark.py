@@ -83,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
     from tsr_ros.backends.manifest import default_models_dir
     from tsr_ros.benchmark.cases import find_cases
     from tsr_ros.benchmark.complete import complete_models
+    from tsr_ros.benchmark.host import load_warning
     from tsr_ros.benchmark.image import read_benchmark_image
     from tsr_ros.benchmark.node_memory import add_node_memory, has_ros
     from tsr_ros.benchmark.peak import measure_peaks
@@ -94,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError('--node needs ROS 2 with vision_msgs and the messages of this package; '
                          '`tsr doctor` says what is missing')
     load_average = os.getloadavg()[0]  # before this program adds its own
+    warning = load_warning(load_average)
     image = read_benchmark_image(args.image)
     replays = [replay for path in args.replay for replay in read_replays(path)]
     choice = (args.backend, args.precision, args.batch or (1,), args.threads,
@@ -112,6 +114,8 @@ def run(args: argparse.Namespace) -> int:
     if not cases:
         raise ValueError('there is nothing to measure: ' + '; '.join(
             f'{name}: {reason}' for name, reason in left_out.items()))
+    if warning:  # now, while it can be broken off, and with the results
+        print(warning, file=sys.stderr)
     print('measuring what the processor can do …', file=sys.stderr)
     peaks = measure_peaks(args.threads)
     session = Session(cases, image, args.runs, args.rounds,
@@ -126,6 +130,8 @@ def run(args: argparse.Namespace) -> int:
         add_node_memory(result, {case.model: case.models_dir for case in cases}, image,
                         note=lambda text: print(text, file=sys.stderr))
     _print(result)
+    if warning:
+        print(f'\n{warning}')
     write_json(args.out / 'benchmark.json', result)
     write_text(args.out / 'benchmark.csv', to_csv(result))
     page = build_page(result, replays).write(args.out / 'index.html')
