@@ -33,6 +33,12 @@ def test_what_fails_leaves_the_older_file_and_nothing_else(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize('name', ['n' * 255, '\N{SNOWMAN}' * 85])
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path, name):
+    write_text(tmp_path / name, 'text')
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
 def test_two_who_write_one_file_do_not_meet(tmp_path):
     path = tmp_path / 'file'
     with whole_file(path) as first, whole_file(path, suffix='.part.png') as second:

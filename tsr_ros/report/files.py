@@ -24,7 +24,8 @@ def whole_file(path: Path, suffix: str = '.part') -> Iterator[Path]:
     :param suffix: end of the name, for writers that go by it.
     """
     unlike_others = f'{os.getpid()}-{secrets.token_hex(4)}'
-    temporary = path.with_name(f'.{path.name}.{unlike_others}{suffix}')
+    # file systems take 255 bytes, which the name itself may have
+    temporary = path.with_name(f'.{path.name[:40]}.{unlike_others}{suffix}')
     try:
         yield temporary
         with temporary.open('rb') as file:
