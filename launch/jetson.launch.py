@@ -6,7 +6,7 @@ Recognise signs and lights on a Jetson: a Nano, or an Orin with board:=orin.
 ros2 launch tsr_ros jetson.launch.py camera:=csi
 
 Like the node it needs ROS 2 Humble or later, which JetPack 4 and 5 have no packages of: there one
-that was built on the board, in a container for example. It has not run on a Jetson; docs/launch.md.
+that was built on the board, in a container for example. It has not run on a Jetson.
 
 The board's clocks and power are set with root's rights, so not from here. Once after each start:
 sudo nvpmodel -m 0 && sudo jetson_clocks    (Nano: 10 W, all four cores, highest clocks)

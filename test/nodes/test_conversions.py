@@ -91,6 +91,7 @@ def test_nothing_is_drawn_for_nobody(monkeypatch):
     context = rclpy.Context()
     rclpy.init(context=context)
     node = rclpy.create_node('drawing', context=context)
+    node.open_publisher = node.create_publisher
     for name, value in (('labels', True), ('line_width', 0), ('jpeg_quality', 85)):
         node.declare_parameter('draw.' + name, value)
     try:
@@ -104,7 +105,6 @@ def test_nothing_is_drawn_for_nobody(monkeypatch):
             assert time.monotonic() < deadline
             images.publish(picture, Detections.empty(), HEADER)
         assert drawn == [picture]
-        images.close()
     finally:
         node.destroy_node()
         rclpy.shutdown(context=context)
