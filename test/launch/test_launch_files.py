@@ -19,7 +19,7 @@ import pytest
 import rclpy
 import yaml
 from helpers import square_image
-from node_harness import Client
+from node_harness import PATIENCE, Client
 
 from tsr_ros.nodes import parameters
 from tsr_ros.nodes.detector_node import DetectorNode
@@ -143,7 +143,7 @@ class Launch:
         return self.wait()
 
     def wait(self):
-        return self._process.wait(60)
+        return self._process.wait(PATIENCE)
 
 
 @pytest.fixture
