@@ -188,6 +188,58 @@ def test_damaged_files_are_named(official_form, tmp_path):
     assert not out.exists()
 
 
+def set_bytes(data, signature, place, values):
+    """Return a zip file with bytes changed in its local (PK34) or central (PK12) header."""
+    start = data.index(signature) + place
+    return data[:start] + values + data[start + len(values):]
+
+
+LOCAL, CENTRAL = b'PK\x03\x04', b'PK\x01\x02'
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ([(CENTRAL, 8, b'\1'), (LOCAL, 6, b'\1')], r'w/data\.pkl cannot be read: .*encrypted'),
+        ([(CENTRAL, 6, b'\xff')], 'not a zip file as torch.save writes it'),  # a version to come
+        ([(CENTRAL, 8, b'\0\x08'), (CENTRAL, 46, b'\xff')], 'not a zip file'),  # no UTF-8
+        ([(CENTRAL, 10, b'\x08')], r'w/data\.pkl is compressed'),
+        ([(CENTRAL, 16, b'\0\0\0\0')], r'w/data\.pkl cannot be read: Bad CRC'),
+        ([(LOCAL, 0, b'XX')], r'w/data\.pkl cannot be read: Bad magic number'),
+    ],
+)
+def test_damaged_and_encrypted_zip_files_are_named(tmp_path, changes, message):
+    path = tmp_path / 'w.pt'
+    with zipfile.ZipFile(path, 'w') as file:
+        file.writestr('w/data.pkl', b'\x80\x02N.')
+    data = path.read_bytes()
+    for change in changes:
+        data = set_bytes(data, *change)
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=message):
+        import_checkpoint(path, tmp_path / 'w.safetensors')
+
+
+@pytest.mark.parametrize(
+    ('value', 'dtype', 'message'),
+    [
+        (float('nan'), torch.float32, r'w\.pt: body\.3\.conv\.bias has values that are no finite'),
+        (float('inf'), torch.float16, 'has values that are no finite numbers'),
+        (70000.0, torch.float16, 'bias has values above 65504: store 32 bits, not 16'),
+    ],
+)
+def test_weights_that_cannot_be_stored_are_refused(
+    official_form, tmp_path, value, dtype, message
+):
+    model = official_form.build('yolov7-tiny', NAMES)
+    model.model[3].bn.bias.data[5] = value
+    path, out = tmp_path / 'w.pt', tmp_path / 'w.safetensors'
+    official_form.save(path, model, half=False, ema=False)
+    with pytest.raises(CheckpointError, match=message):
+        import_checkpoint(path, out, dtype=dtype)
+    assert not out.exists()
+
+
 BEGIN = b'\x80\x02'  # PROTO 2
 DOUBLED = b')' + b'q\x01h\x01\x86' * 40  # a tuple of twice the one before: 2^40 in 160 bytes
 NESTED = b')' + b'\x85' * 2_000_000
@@ -226,7 +278,7 @@ def test_a_small_file_takes_no_long_time(tmp_path, instructions, message):
 
 
 def test_a_list_is_used_up_by_the_container_made_of_it():
-    # else 5 bytes more would go through it again, and 1 MB through a million members a million times
+    # else 5 bytes more would go through all of it again, and again
     twice = SET + b'q\x00]K\x07aq\x01\x85Rh\x00h\x01\x85R\x86.'
     assert InertReader((), resolve=None).read(BEGIN + twice) == ({7}, set())
 
@@ -247,7 +299,7 @@ def doubled():
         (lambda model: setattr(model.model[1], 'f', doubled()), 'its input tuple is no earlier'),
         (lambda model: setattr(model.model[0].act, 'negative_slope', doubled()), 'leaky_relu:tup'),
         (lambda model: setattr(model.model[8].m, 'kernel_size', doubled()), 'window of tuple'),
-        (lambda model: setattr(model.model[0].conv, '_parameters', 3), 'Conv2d has no _parameters'),
+        (lambda model: setattr(model.model[0].conv, '_parameters', 3), 'has no _parameters'),
         (lambda model: setattr(model.model[-1], '_buffers', None), 'IDetect has no _buffers'),
         (lambda model: model.model._modules.update({'5': None}), r'Sequential\.5 is None'),
     ],

@@ -60,8 +60,10 @@ def save_weights(
             }
     fused = fuse(copy.deepcopy(network))
     for name, value in fused.state_dict().items():
-        if not (value.abs() <= torch.finfo(dtype).max).all():
-            raise ValueError(f'{name} has values that {dtype} cannot hold')
+        if not value.isfinite().all():
+            raise ValueError(f'{name} has values that are no finite numbers')
+        if not (value.abs() <= (largest := torch.finfo(dtype).max)).all():
+            raise ValueError(f'{name} has values above {largest:g}: store 32 bits, not 16')
         tensors[name] = value.to(dtype)
     graph, outputs = deployment_graph(fused)
     metadata = {

@@ -185,7 +185,7 @@ class InertReader:
         return Record(kind.name, arguments)
 
     def fill_new(self, make: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        """Return a set of a list's members or an OrderedDict of its pairs, empty without a list."""
+        """Return a set of a list's members or an OrderedDict of its pairs, or an empty one."""
         match arguments:
             case ():
                 return make()

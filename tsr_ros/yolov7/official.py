@@ -72,11 +72,15 @@ def import_checkpoint(
     where the file's is; its labels are `labels`.
 
     :param dtype: of the stored weights; float16 halves the file at an error of about 1e-3
-    :raises CheckpointError: for a file of another form, or one that holds anything but tensors,
-        plain data and the classes of this network; nothing is written then
+    :raises CheckpointError: for a file of another form, one that holds anything but tensors,
+        plain data and the classes of this network, or weights that are not finite in `dtype`;
+        nothing is written then
     """
     network = read_official(path)
-    save_weights(out, network, network.labels, input_wh, dtype)
+    try:
+        save_weights(out, network, network.labels, input_wh, dtype)
+    except ValueError as error:
+        raise CheckpointError(f'{path}: {error}') from None
     return network
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -40,6 +41,11 @@ ARCHIVE_NAMES = frozenset(
 )
 LARGEST_PICKLE = 64 * 2**20  # bytes; that of an official file is below 1 MB
 LARGEST_ENTRY = 4 * 2**30
+# what zipfile raises for files that are damaged, encrypted or of a later version of the format
+DAMAGED = (
+    *(zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError),
+    *(struct.error, ValueError, OverflowError),
+)
 
 
 class Storage(NamedTuple):
@@ -61,7 +67,7 @@ class TorchArchive:
     def __init__(self, path: str | os.PathLike[str], names: Collection[str]) -> None:
         try:
             self.file = zipfile.ZipFile(path)
-        except zipfile.BadZipFile:
+        except DAMAGED:
             raise PickleRefusedError(
                 f'{path}: not a zip file as torch.save writes it since PyTorch 1.6'
             ) from None
@@ -91,8 +97,8 @@ class TorchArchive:
             raise PickleRefusedError(f'the entry {name} is compressed or above {most} bytes')
         try:
             return self.file.read(info)
-        except (zipfile.BadZipFile, EOFError) as error:
-            raise PickleRefusedError(f'the entry {name} is damaged: {error}') from None
+        except DAMAGED as error:
+            raise PickleRefusedError(f'the entry {name} cannot be read: {error}') from None
 
     def resolve(self, identifier: Any) -> Storage:
         """Return the storage for ('storage', type, key, device, count)."""
