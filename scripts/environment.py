@@ -147,13 +147,13 @@ class Environment:
         Return pip's arguments for the packages of some files in versions that suit the ROS 2.
 
         Its Python may be older than the pinned ones need, and its messages were compiled for its
-        own NumPy, which therefore stays.
+        own NumPy: a newer one has their interface up to the next major version, an older one not.
         """
         numpy = subprocess.run(
             [sys.executable, '-c', 'import numpy; print(numpy.__version__)'], check=True,
             capture_output=True, text=True).stdout.strip()
         constraints = self.folder / 'constraints.txt'
-        constraints.write_text(f'numpy=={numpy}\n')
+        constraints.write_text(f'numpy>={numpy},<{int(numpy.partition(".")[0]) + 1}\n')
         return ['-c', constraints, *(name for file in files for name in package_names(file))]
 
     def mend_cmake_paths(self):
