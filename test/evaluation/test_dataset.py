@@ -68,6 +68,19 @@ def test_labelled_classes(folder):
     assert a.labelled.tolist() == [True] * 5
     assert b.labelled.tolist() == [True, False, True, False, False]
     assert c.labelled.tolist() == [False] * 5
+    (folder / 'labelled_classes.csv').write_text('image,labelled_classes\na.png\n')  # a short row
+    assert read_dataset(folder, 'train', 5)[0].labelled.tolist() == [False] * 5
+
+
+def test_labelled_classes_of_a_split_by_folders(tmp_path):
+    # the file is for all splits, so it names images of the others as well
+    for split in 'train', 'val':
+        write_image(tmp_path / 'images' / split / f'{split}.png')
+        (tmp_path / 'labels' / split).mkdir(parents=True)
+        (tmp_path / 'labels' / split / f'{split}.txt').touch()
+    (tmp_path / 'labelled_classes.csv').write_text(
+        'image,labelled_classes\ntrain.png,0\nval.png,1\n')
+    assert read_dataset(tmp_path, 'val', 2)[0].labelled.tolist() == [False, True]
 
 
 @pytest.mark.parametrize(('file', 'content', 'words'), [
@@ -90,8 +103,15 @@ def test_labelled_classes(folder):
     ('split.csv', None, r"no split 'val': neither split\.csv nor images/val"),
     ('split.csv', 'image\na.png\n', r"split\.csv: no column \['split'\]"),
     ('split.csv', 'image,split\na.png,train\n', r"no image of split 'val': there are \['train'\]"),
-    ('labelled_classes.csv', 'image,labelled_classes\nb.png,0;9\n', r'labelled_classes\.csv:2: '),
+    ('labelled_classes.csv', 'image,labelled_classes\nb.png,0;5\n',
+     r'labelled_classes\.csv:2: class 5 is not one of 0 to 4'),
+    ('labelled_classes.csv', 'image,labelled_classes\na.png,4\nb.png,0;-1\n',
+     r'labelled_classes\.csv:3: class -1 is not one of 0 to 4'),
     ('labelled_classes.csv', 'image,labelled_classes\nb.png,0;x\n', r'labelled_classes\.csv:2: '),
+    ('labelled_classes.csv', 'image,labelled_classes\nb.png,0\nd.png,1\n',
+     r"labelled_classes\.csv:3: image 'd\.png' is not in .*images"),
+    ('labelled_classes.csv', 'image,labelled_classes\nb.png,0\n\nb.png,1\n',
+     r'labelled_classes\.csv:\d: b\.png is named twice'),
     ('labelled_classes.csv', 'image\nb.png\n', r'labelled_classes\.csv: no column'),
 ])
 def test_what_is_wrong_is_named(folder, file, content, words):

@@ -109,7 +109,11 @@ def split(text):
     (split('image,split\n000.png,train\n000.png,val\n'), 1,
      "split.csv:3: 000.png is in 'train' already"),
     (lambda f: (f / 'labelled_classes.csv').write_text('image,labelled_classes\n000.png,9\n'), 1,
-     'labelled_classes.csv:2'),
+     'labelled_classes.csv:2: class 9 is not one of 0 to 2'),
+    (lambda f: (f / 'labelled_classes.csv').write_text('image,labelled_classes\n000.png,-1\n'), 1,
+     'labelled_classes.csv:2: class -1 is not one of 0 to 2'),
+    (lambda f: (f / 'labelled_classes.csv').write_text('image,labelled_classes\n00.png,0\n'), 1,
+     "labelled_classes.csv:2: image '00.png' is not in"),
 ])
 def test_faults_are_found(data, capsys, damage, status, message):
     damage(data)

@@ -136,7 +136,7 @@ def parse_label(line: str, where: str, num_classes: int) -> tuple[int, list[floa
 
 def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """Return the rows of a CSV file that must have these columns."""
-    reader = csv.DictReader(_read_text(path).splitlines())
+    reader = csv.DictReader(_read_text(path).splitlines(), restval='')
     missing = set(columns) - set(reader.fieldnames or ())
     if missing:
         raise DataError(f'{path}: no column {sorted(missing)}: found {reader.fieldnames}')
@@ -186,19 +186,35 @@ def read_dataset(folder: Path, split: str | None, num_classes: int) -> list[Labe
 
 
 def read_labelled_classes(folder: Path, num_classes: int) -> dict[str, np.ndarray]:
-    """Return which classes are labelled (C,) per image stem, from labelled_classes.csv if any."""
+    """
+    Return which classes are labelled (C,) per image stem, from labelled_classes.csv if any.
+
+    :raises DataError: for an image that is not there or named twice, or a class that is not there;
+        with file and line
+    """
     path = folder / 'labelled_classes.csv'
     if not path.exists():
         return {}
+    files = (folder / 'images').rglob('*')
+    stems = {file.stem for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
     labelled = {}
     for number, row in enumerate(read_table(path, ('image', 'labelled_classes')), 2):
+        where, stem = f'{path}:{number}', Path(row['image']).stem
+        if stem not in stems:
+            # a slip here would count the unlabelled objects of the image that was meant
+            raise DataError(f'{where}: image {row["image"]!r} is not in {folder / "images"}')
+        if stem in labelled:
+            raise DataError(f'{where}: {row["image"]} is named twice')
         try:
             classes = [int(word) for word in row['labelled_classes'].split(';') if word]
-            flags = np.zeros(num_classes, bool)
-            flags[classes] = True
-        except (ValueError, IndexError) as error:
-            raise DataError(f'{path}:{number}: {row["labelled_classes"]!r}: {error}') from None
-        labelled[Path(row['image']).stem] = flags
+        except ValueError as error:
+            raise DataError(f'{where}: {row["labelled_classes"]!r}: {error}') from None
+        flags = np.zeros(num_classes, bool)
+        for class_id in classes:
+            if not 0 <= class_id < num_classes:
+                raise DataError(f'{where}: class {class_id} is not one of 0 to {num_classes - 1}')
+            flags[class_id] = True
+        labelled[stem] = flags
     return labelled
 
 
