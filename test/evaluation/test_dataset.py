@@ -94,6 +94,9 @@ def test_labelled_classes_of_a_split_by_folders(tmp_path):
     ('labels/b.txt', '0.5 0.5 0.5 0.1 0.1', r'b\.txt:1: class 0\.5 is not'),
     ('labels/b.txt', '0 0.5 0.5 0.1 0', r'b\.txt:1: the box has no area'),
     ('labels/b.txt', '0 0.5 0.5 -0.1 0.1', r'b\.txt:1: the box has no area'),
+    # from -0.01 to 0: nothing is left of it in the image
+    ('labels/b.txt', '0 -0.005 0.5 0.01 0.1', r'b\.txt:1: the box has no area'),
+    ('labels/b.txt', '0 0.5 1.005 0.1 0.01', r'b\.txt:1: the box has no area'),
     ('labels/b.txt', '0 1.0 0.5 0.1 0.1', r'b\.txt:1: the box leaves the image'),
     ('labels/b.txt', '0 20 10 5 5', r'b\.txt:1: the box leaves the image'),
     ('labels/b.txt', b'\xff\xfe\x00', r'b\.txt: not text'),
@@ -112,6 +115,9 @@ def test_labelled_classes_of_a_split_by_folders(tmp_path):
      r"labelled_classes\.csv:3: image 'd\.png' is not in .*images"),
     ('labelled_classes.csv', 'image,labelled_classes\nb.png,0\n\nb.png,1\n',
      r'labelled_classes\.csv:\d: b\.png is named twice'),
+    ('split.csv', 'image,split\nb.png,val\na.png,train\nb.png,val\n',
+     r"split\.csv:4: b\.png is in 'val' already, by line 2"),
+    ('split.csv', 'image,split\nb.png,val\nsub/b.jpg,val\n', r"split\.csv:3: sub/b\.jpg is in"),
     ('labelled_classes.csv', 'image\nb.png\n', r'labelled_classes\.csv: no column'),
 ])
 def test_what_is_wrong_is_named(folder, file, content, words):

@@ -24,6 +24,7 @@ from tsr_ros.vision.boxes import cxcywh_to_xyxy
 from tsr_ros.vision.image_codecs import ImageError, check_complete
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
+LEAST_SIDE = 1e-6  # of a box, as a share: less is a rounding error
 
 
 class DataError(ValueError):
@@ -125,12 +126,12 @@ def parse_label(line: str, where: str, num_classes: int) -> tuple[int, list[floa
     if class_id != int(class_id) or not 0 <= class_id < num_classes:
         raise DataError(f'{where}: class {class_id:g} is not one of 0 to {num_classes - 1}')
     x, y, width, height = box
-    if width <= 0 or height <= 0:
-        raise DataError(f'{where}: the box has no area: {line!r}')
     edges = np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
     if (edges < -0.01).any() or (edges > 1.01).any():
         raise DataError(f'{where}: the box leaves the image: {line!r}')
     low, high = edges[:2].clip(0, 1), edges[2:].clip(0, 1)
+    if (high - low < LEAST_SIDE).any():
+        raise DataError(f'{where}: the box has no area in the image: {line!r}')
     return int(class_id), [*(low + high) / 2, *(high - low)]
 
 
@@ -163,10 +164,7 @@ def read_dataset(folder: Path, split: str | None, num_classes: int) -> list[Labe
     images = _find_images(folder / 'images' / subfolder)
     stems = list(images)
     if split is not None and rows:
-        stems = [Path(row['image']).stem for row in rows if row['split'] == split]
-        if not stems:
-            splits = sorted({row['split'] for row in rows})
-            raise DataError(f'{split_file}: no image of split {split!r}: there are {splits}')
+        stems = _stems_of_split(split_file, rows, split)
     known = {Path(row['image']).stem: row for row in rows}
     labelled = read_labelled_classes(folder, num_classes)
     everything = np.ones(num_classes, bool)
@@ -216,6 +214,23 @@ def read_labelled_classes(folder: Path, num_classes: int) -> dict[str, np.ndarra
             flags[class_id] = True
         labelled[stem] = flags
     return labelled
+
+
+def _stems_of_split(path: Path, rows: list[dict[str, str]], split: str) -> list[str]:
+    """Return the stems of the images that the rows of split.csv put into a split."""
+    lines: dict[str, int] = {}
+    for number, row in enumerate(rows, 2):
+        stem = Path(row['image']).stem
+        if row['split'] != split:
+            continue
+        if stem in lines:
+            where, first = f'{path}:{number}', lines[stem]
+            raise DataError(f'{where}: {row["image"]} is in {split!r} already, by line {first}')
+        lines[stem] = number
+    if not lines:
+        splits = sorted({row['split'] for row in rows})
+        raise DataError(f'{path}: no image of split {split!r}: there are {splits}')
+    return list(lines)
 
 
 def _find_images(folder: Path) -> dict[str, Path]:

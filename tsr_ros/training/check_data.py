@@ -117,7 +117,7 @@ def read_splits(report: DataReport) -> dict[str, tuple[str, str]]:
         return splits
     for number, row in enumerate(read_table(path, ('image', 'split')), 2):
         stem, split = Path(row['image']).stem, row['split']
-        if stem in splits and splits[stem][0] != split:
+        if stem in splits:
             report.errors.append(
                 f'{path}:{number}: {row["image"]} is in {splits[stem][0]!r} already'
             )
