@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tsr_ros.cli import main
-from tsr_ros.evaluation.dataset import read_dataset, read_table
+from tsr_ros.evaluation.dataset import DataError, read_dataset, read_table
+from tsr_ros.training.convert_data import Annotation, Box, Converter, ImageSize
 from tsr_ros.training.likeness import alike_pairs, difference_hash, groups_of, is_flat
 from tsr_ros.training.split_data import assign_groups
 
@@ -275,6 +276,80 @@ def test_bad_sources_are_named_and_leave_nothing(data, tmp_path, capsys, kind, c
     assert message in capsys.readouterr().err
     assert not out.exists()
     assert not (tmp_path / '.out.part').exists()
+
+
+def voc_of_size(width, height):
+    return VOC.replace('</filename>', f'</filename>\n<size><width>{width}</width>'
+                       f'<height>{height}</height><depth>3</depth></size>')
+
+
+def coco_of_size(width, height):
+    images = [{**image, 'width': width, 'height': height} for image in COCO['images']]
+    return json.dumps({**COCO, 'images': images})
+
+
+@pytest.mark.parametrize(('kind', 'content', 'message'), [
+    ('voc', voc_of_size(160, 128), None),
+    ('voc', voc_of_size(0, 0), None),  # so written by tools that do not know it
+    ('voc', voc_of_size(80, 64), '000.xml:2: the image is stated to be 80 x 64, but '),
+    ('voc', voc_of_size(80, 64), '000.png is 160 x 128\n'),
+    ('voc', voc_of_size(128, 160), '000.png is 160 x 128 when it stands upright'),
+    ('voc', voc_of_size('', 64), '000.xml:2: a size without two numbers'),
+    ('coco', coco_of_size(160, 128), None),
+    ('coco', coco_of_size(320, 256), 'boxes.json: image 5: the image is stated to be 320 x 256'),
+    ('coco', coco_of_size([], 256), 'boxes.json: not in COCO form'),
+    ('coco', coco_of_size('wide', 256), "boxes.json: could not convert string to float: 'wide'"),
+])
+def test_boxes_are_those_of_an_image_of_this_size(data, tmp_path, capsys, kind, content, message):
+    source, out = write_source(tmp_path, kind, content), tmp_path / 'out'
+    status = main(['data', 'convert', kind, str(source), '--images', str(data / 'images'),
+                   '--out', str(out)])
+    assert status == (1 if message else 0)
+    assert (message or '') in capsys.readouterr().err
+    assert out.exists() == (message is None)
+
+
+@pytest.mark.parametrize(('stated', 'good'), [((60, 40), False), ((40, 60), True)])
+def test_a_photo_has_the_size_that_it_has_upright(tmp_path, stated, good):
+    # 60 x 40 pixels in the file, and an EXIF orientation that says: turn it by 90 degrees
+    exif = (b'Exif\0\0MM\0\x2a\0\0\0\x08' b'\0\1' b'\x01\x12\0\3\0\0\0\1\0\6\0\0'
+            b'\0\0\0\0')
+    jpeg = cv2.imencode('.jpg', np.full((40, 60, 3), 90, np.uint8))[1].tobytes()
+    segment = b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'images' / 'a.jpg').write_bytes(jpeg[:2] + segment + jpeg[2:])
+    size = ImageSize(*stated, 'boxes.json: image 1')
+    annotation = Annotation('a.jpg', [Box('stop', (0, 0, 20, 30), 'box 1')], 'boxes.json', size)
+    converter = Converter(tmp_path / 'images')
+    if not good:
+        with pytest.raises(DataError, match='is 40 x 60 when it stands upright'):
+            converter.write([annotation], tmp_path / 'out', show=False)
+        return
+    converter.write([annotation], tmp_path / 'out', show=False)
+    text = (tmp_path / 'out' / 'labels' / 'a.txt').read_text()
+    assert text == '0 0.250000 0.250000 0.500000 0.500000\n'
+
+
+@pytest.mark.parametrize(('name', 'expected'), [
+    ('a/x.png', 'a_x'), ('b\\x.png', 'b_x'),  # as Windows writes it
+    ('y.png', 'b_y'), ('elsewhere/y.png', 'b_y'),  # there is but one
+    ('z.png', 'z'),  # as it stands, it is the path of one
+    ('x.png', None), ('elsewhere/x.png', None), ('elsewhere/z.png', None),
+])
+def test_an_image_is_named_by_its_path_where_there_are_several(tmp_path, name, expected):
+    for path in 'a/x.png', 'b/x.png', 'b/y.png', 'z.png', 'a/z.png':
+        (tmp_path / 'images' / path).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / 'images' / path), np.zeros((40, 60, 3), np.uint8))
+    annotation = Annotation(name, [Box('stop', (0, 0, 20, 30), 'boxes.csv:2')], 'boxes.csv')
+    converter = Converter(tmp_path / 'images')
+    if expected is None:
+        with pytest.raises(DataError, match=r'boxes\.csv: image .* may be .*: give its path'):
+            converter.write([annotation], tmp_path / 'out', show=False)
+        assert not (tmp_path / 'out').exists()
+    else:
+        converter.write([annotation], tmp_path / 'out', show=False)
+        labels = [path.stem for path in (tmp_path / 'out' / 'labels').iterdir()]
+        assert labels == [expected]
 
 
 def test_bad_boxes_can_be_left_out(data, tmp_path, capsys):

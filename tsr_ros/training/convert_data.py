@@ -8,9 +8,10 @@ import csv
 import json
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
@@ -37,12 +38,21 @@ class Box(NamedTuple):
     where: str  # file and line or number
 
 
+class ImageSize(NamedTuple):
+    """The size of an image that an annotation states, in pixels, and where it stands."""
+
+    width: float
+    height: float
+    where: str
+
+
 class Annotation(NamedTuple):
     """The boxes of an image."""
 
     image: str  # name or path below the folder of images
     boxes: list[Box]
     where: str
+    size: ImageSize | None = None  # None where it is not stated
 
 
 def read_xml(path: Path) -> Element:
@@ -85,15 +95,32 @@ def read_voc(source: Path) -> Iterator[Annotation]:
             except (AttributeError, TypeError, ValueError):
                 raise DataError(f'{where}: an object without name or four numbers') from None
             boxes.append(Box(label, (edges[0] - 1, edges[1] - 1, edges[2], edges[3]), where))
-        yield Annotation(root.findtext('filename') or path.stem, boxes, str(path))
+        image = root.findtext('filename') or path.stem
+        yield Annotation(image, boxes, str(path), voc_size(path, root))
+
+
+def voc_size(path: Path, root: Element) -> ImageSize | None:
+    """Return the size that a Pascal VOC file states; some state 0 x 0 and mean none."""
+    size = root.find('size')
+    if size is None:
+        return None
+    where = f'{path}:{size.get("line")}'
+    try:
+        width, height = (float(size.findtext(tag)) for tag in ('width', 'height'))
+    except (TypeError, ValueError):
+        raise DataError(f'{where}: a size without two numbers') from None
+    return ImageSize(width, height, where) if width or height else None
 
 
 def read_coco(source: Path) -> Iterator[Annotation]:
     """Yield the annotations of a COCO file; crowds are left out."""
+    where = str(source)
     try:
         content = json.loads(source.read_text(encoding='utf-8'))
         labels = {row['id']: str(row['name']) for row in content['categories']}
-        images = {row['id']: str(row['file_name']) for row in content['images']}
+        images = {row['id']: row for row in content['images']}
+        sizes = {key: coco_size(source, row) for key, row in images.items()}
+        names = {key: str(row['file_name']) for key, row in images.items()}
         boxes: dict[int, list[Box]] = {key: [] for key in images}
         for number, row in enumerate(content['annotations']):
             where = f'{source}: annotation {row.get("id", number)}'
@@ -110,8 +137,15 @@ def read_coco(source: Path) -> Iterator[Annotation]:
         raise DataError(f'{source}: not in COCO form: {error!r}') from None
     except ValueError as error:
         raise error if isinstance(error, DataError) else DataError(f'{where}: {error}') from None
-    for key, name in images.items():
-        yield Annotation(name, boxes[key], str(source))
+    for key, name in names.items():
+        yield Annotation(name, boxes[key], f'{source}: image {key}', sizes[key])
+
+
+def coco_size(source: Path, row: dict[str, Any]) -> ImageSize | None:
+    """Return the size that COCO states for an image; None where it is missing."""
+    if row.get('width') is None or row.get('height') is None:
+        return None
+    return ImageSize(float(row['width']), float(row['height']), f'{source}: image {row["id"]}')
 
 
 def read_csv(source: Path) -> Iterator[Annotation]:
@@ -143,6 +177,22 @@ def read_csv(source: Path) -> Iterator[Annotation]:
         yield Annotation(name, boxes, str(source))
 
 
+def check_size(stated: ImageSize | None, path: Path, width: int, height: int) -> None:
+    """
+    Raise where an image is not of the size that its boxes were drawn on.
+
+    :param width: of the image as it is read, turned upright where its EXIF data say so
+    """
+    if stated is None or (stated.width, stated.height) == (width, height):
+        return
+    turned = (stated.width, stated.height) == (height, width)
+    raise DataError(
+        f'{stated.where}: the image is stated to be {stated.width:g} x {stated.height:g}, but '
+        f'{path} is {width} x {height}'
+        + (' when it stands upright: its boxes may be those of it lying' if turned else '')
+    )
+
+
 READERS = {'voc': read_voc, 'coco': read_coco, 'csv': read_csv}
 
 
@@ -165,15 +215,18 @@ class Converter:
         self.images, self.renames, self.keep_going = images.resolve(), renames or {}, keep_going
         self.labels = None if labels is None else list(labels)
         self.skipped: list[str] = []
-        self.by_name = {path.name: path for path in sorted(self.images.rglob('*'))
-                        if path.is_file()}
+        self.by_name: dict[str, list[Path]] = defaultdict(list)
+        for path in sorted(self.images.rglob('*')):
+            if path.is_file():
+                self.by_name[path.name].append(path)
 
     def write(self, annotations: Sequence[Annotation], out: Path, show: bool = True) -> int:
         """
         Write the folder whole or not at all; return the number of boxes.
 
-        :raises DataError: where it is there already, an image is missing or damaged, or a box
-            lies outside its image or has no area
+        :raises DataError: where it is there already, an image is missing, damaged, of another size
+            than stated or one of several of its name, or a box lies outside its image or has no
+            area
         """
         if out.exists():
             raise DataError(f'{out} is there already: choose another folder')
@@ -204,6 +257,7 @@ class Converter:
         """Copy an image, write its labels and return their number."""
         source = self.find_image(annotation)
         height, width = read_image(source).shape[:2]
+        check_size(annotation.size, source, width, height)
         name = '_'.join(source.relative_to(self.images).parts)
         target = part / 'images' / name
         label_file = part / 'labels' / f'{target.stem}.txt'
@@ -226,13 +280,21 @@ class Converter:
 
     def find_image(self, annotation: Annotation) -> Path:
         """Return the file of an image, which lies below the folder of images."""
-        path = (self.images / annotation.image).resolve()
-        if path.is_relative_to(self.images) and path.is_file():
-            return path
-        name = Path(annotation.image.replace('\\', '/')).name
-        if name not in self.by_name:
+        slashes = annotation.image.replace('\\', '/')
+        for text in (annotation.image, slashes):
+            path = (self.images / text).resolve()
+            if path.is_relative_to(self.images) and path.is_file():
+                return path
+        name = Path(slashes).name
+        paths = self.by_name.get(name, ())
+        if not paths:
             raise DataError(f'{annotation.where}: image {name!r} is not in {self.images}')
-        return self.by_name[name]
+        if len(paths) > 1:
+            raise DataError(
+                f'{annotation.where}: image {name!r} may be {paths[0]} or {paths[1]}: give its '
+                f'path below {self.images}'
+            )
+        return paths[0]
 
     def line(self, label: str, box: Box, width: int, height: int) -> str:
         """Return a line of a label file."""
