@@ -14,6 +14,8 @@ from safetensors import safe_open
 from tsr_ros.cli import main
 from tsr_ros.training.interruption import Interruption
 from tsr_ros.training.records import read_records
+from tsr_ros.training.samples import Samples
+from tsr_ros.training.trainer import Trainer
 from tsr_ros.yolov7.checkpoint import load_weights, save_weights
 from tsr_ros.yolov7.network import build_network
 
@@ -237,6 +239,48 @@ def test_runs_are_compared(settings, generated_data, tmp_path, capsys):
     assert '<svg' in text
     assert main(['train', '--report', str(tmp_path)]) == 1
     assert 'not the folder of a run' in capsys.readouterr().err
+
+
+ONE_STAGE = 'stages=[{until: 1.0, view: whole, size: 64, batch: 4}]'
+
+
+@pytest.mark.parametrize(('change', 'first'), [
+    ('learning_rate=0.0005', 8),  # goes on after the two batches of four
+    ('stages.0.batch=2', 8),  # of a stage that is over
+    ('stages.1.batch=2', 0),
+    ('stages.1.batch=10', 0),  # two batches: as many as were trained on
+    ('stages.1.batch=20', 0),  # one: fewer
+    ('stages.1.view=crop', 0),
+    (ONE_STAGE, 0),  # stage 2 is there no more
+    ('seed=1', 0),
+    ('emphasis={stop: 3}', 0),
+])
+def test_resumed_with_other_batches_an_epoch_begins_anew(
+        settings, generated_data, tmp_path, monkeypatch, capsys, change, first):
+    # 20 images in batches of 4, in the second stage from the start; interrupted after two
+    second = {'until': 1.0, 'view': 'whole', 'size': 64, 'batch': 4}
+    settings.write_text(yaml.safe_dump(
+        {**TINY, 'nominal_batch': 4, 'stages': [{**second, 'until': 0.0}, second]}))
+    places, getitem, train_batch = [], Samples.__getitem__, Trainer.train_batch
+
+    def note(samples, key):
+        places.append(key[1])
+        return getitem(samples, key)
+
+    def interrupt(trainer, *arguments):
+        train_batch(trainer, *arguments)
+        return trainer.batch == 1
+
+    monkeypatch.setattr(Samples, '__getitem__', note)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, 'train_batch', interrupt)
+        assert train(settings, generated_data, tmp_path / 'run') == 130
+    assert places == list(range(8))
+    places.clear()
+    capsys.readouterr()
+    assert train(settings, generated_data, tmp_path / 'run', '--resume', '--set', change) == 0
+    assert places == list(range(first, 20))
+    assert ('epoch 1 begins anew' in capsys.readouterr().err) == (first == 0)
 
 
 def test_outside_the_main_thread_signals_stay_as_they_are():

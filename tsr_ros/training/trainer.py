@@ -7,9 +7,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -126,6 +128,28 @@ class Trainer:
                 f'{self.state_path}: the run had {progress["images"]} images, the data have '
                 f'{images} now'
             )
+        if self.stage_number is not None and progress.get('batches_of') != self.batches_of():
+            # the batches left would skip some images and repeat others
+            self.batch, self.sums, self.stage_number = 0, np.zeros(len(LOSS_PARTS)), None
+            if self.ranks.is_first:
+                print(
+                    f'epoch {self.epoch + 1} begins anew: it was interrupted with another stage, '
+                    'batch, seed or emphasis',
+                    file=sys.stderr,
+                )
+
+    def batches_of(self) -> dict[str, Any] | None:
+        """Return what decides which images the batches of the epoch under way hold."""
+        number, config = self.stage_number, self.config
+        if number is None or number >= len(config.stages):
+            return None
+        stage = config.stages[number]
+        return {
+            'stage': repr(stage),
+            'images': stage.batch * self.ranks.count,
+            'seed': config.seed,
+            'emphasis': config.emphasis,
+        }
 
     def progress(self, done: float = 0.0) -> float:
         """Return the share of the run that is done, by epochs or by time, whichever is more."""
@@ -313,6 +337,7 @@ class Trainer:
             'batch': self.batch,
             'sums': self.sums.tolist(),
             'stage': self.stage_number,
+            'batches_of': self.batches_of(),
             'step': self.step,
             'elapsed_s': self.elapsed_s,
             'best': self.best,
