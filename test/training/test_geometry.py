@@ -36,7 +36,7 @@ def test_the_plain_whole_view_is_a_letterbox():
     view = whole_view(rng, image, 200, STILL)
     assert view == pytest.approx(np.array([[2, 0, 0], [0, 2, 50]]))
     boxes = np.array([[10, 10, 8, 6]], np.float32)
-    sample = apply_view(view, image, np.array([1]), boxes, EVERYTHING, 200)
+    sample = apply_view(view, image, np.array([1]), boxes, EVERYTHING, (200, 200))
     assert sample.image.shape == (200, 200, 3)
     assert (sample.image[:49] == 114).all()  # above the image
     assert (sample.image[51:149, 1:199] == 0).all()
@@ -49,7 +49,7 @@ def test_boxes_and_pixels_move_alike():
     box = np.array([[18, 25, 20, 10]], np.float32)
     for scale in (0.5, 1, 2):
         view = np.array([[scale, 0, 3], [0, scale, 5]])
-        sample = apply_view(view, image, np.array([0]), box, EVERYTHING, 128)
+        sample = apply_view(view, image, np.array([0]), box, EVERYTHING, (128, 128))
         y, x = np.mgrid[:128, :128] + 0.5
         near_x, near_y = sample.boxes[0, 2:] / 2 + 2
         near = (np.abs(x - sample.boxes[0, 0]) < near_x) & (
@@ -67,7 +67,7 @@ def test_crops_hold_their_object():
         box = np.array([focus], np.float32)
         for _ in range(20):
             view = crop_view(rng, image, box[0], 640, 320, ViewRange())
-            sample = apply_view(view, image, np.array([0]), box, EVERYTHING, 320)
+            sample = apply_view(view, image, np.array([0]), box, EVERYTHING, (320, 320))
             assert sample.class_id.tolist() == [0]
             assert (sample.boxes[0, 2:] <= 320 * 0.86).all()
 

@@ -99,6 +99,20 @@ def test_a_mosaic_knows_what_all_its_images_know():
     assert {tuple(samples[0, place, 1][2].tolist()) for place in range(5)} == {tuple(some)}
 
 
+def test_what_a_mosaic_shows_of_an_object_counts_against_all_of_it():
+    # one object of 60 x 60 pixels in a mosaic of 96 (its sides vary, its area does not), which its
+    # quarter and the mosaic's border both cut
+    image, box = np.zeros((64, 64, 3), np.uint8), np.array([[0.5, 0.5, 0.5, 0.5]], np.float32)
+    item = LabelledImage('a.png', np.array([0]), box, EVERYTHING)
+    stage = Stage(1.0, size=96, batch=1, scale=(1.25, 1.25), weather=0)
+    samples, seen = Samples([item], [image], stage, 96, 3, 0), []
+    for place in range(40):
+        for class_id, _, _, w, h in samples[0, place, 0][1].tolist():
+            assert class_id == (0 if w * h >= 0.4 * 60 ** 2 else -1)
+            seen.append(class_id)
+    assert 20 < seen.count(-1) < 140
+
+
 def test_no_sample_is_flipped():
     # left half dark, right half bright, as the arrow of a sign: no view may swap them
     image = np.zeros((96, 96, 3), np.uint8)

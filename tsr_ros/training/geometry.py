@@ -115,10 +115,10 @@ def apply_view(
     class_id: np.ndarray,
     boxes: np.ndarray,
     labelled: np.ndarray,
-    size: int,
+    size_wh: tuple[int, int],
 ) -> Sample:
     """
-    Return what is seen through a view.
+    Return what is seen through a view, an image of `size_wh`.
 
     :param boxes: (N, 4) in source pixels; turned boxes keep their own width and height, which
         suits round and upright signs at a few degrees better than their hull
@@ -127,7 +127,7 @@ def apply_view(
     by_middles = view.astype(float)
     by_middles[:, 2] += view[:, :2].sum(1) / 2 - 0.5
     pixels = cv2.warpAffine(
-        image, by_middles, (size, size), flags=cv2.INTER_LINEAR, borderValue=GREY
+        image, by_middles, size_wh, flags=cv2.INTER_LINEAR, borderValue=GREY
     )
     scale_xy = np.hypot(view[0, :2], view[1, :2])
     centre = boxes[:, :2] @ view[:, :2].T + view[:, 2]

@@ -24,7 +24,6 @@ from tsr_ros.training.geometry import (
     Sample,
     ViewRange,
     apply_view,
-    clip_objects,
     crop_view,
     whole_view,
 )
@@ -174,7 +173,7 @@ class Samples(Dataset):
                 rng, image, focus, self.deployed_size, self.stage.size, self.limits
             )
         return apply_view(
-            view, image, item.class_id, boxes, item.labelled, self.stage.size
+            view, image, item.class_id, boxes, item.labelled, (self.stage.size,) * 2
         )
 
     def mosaic(self, rng: np.random.Generator, index: int) -> Sample:
@@ -196,13 +195,13 @@ class Samples(Dataset):
             anchor = np.array(image.shape[1::-1]) / 2 if focus is None else focus
             jitter = rng.uniform(-0.3, 0.3, 2) * (high - low)
             view[:, 2] += (low + high) / 2 + jitter - (view[:, :2] @ anchor + view[:, 2])
-            part = apply_view(view, image, item.class_id, boxes, item.labelled, size)
-            rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
-            canvas[rows, columns] = part.image[rows, columns]
-            shifted = part.boxes - np.array([*low, 0, 0], np.float32)
-            cut = clip_objects(canvas[rows, columns], part.class_id, shifted, item.labelled)
-            back = cut.boxes + np.array([*low, 0, 0], np.float32)
-            parts.append(cut._replace(boxes=back))
+            # drawn by itself, so that boxes are cut once: what remains counts against the whole
+            view[:, 2] -= low
+            quarter_wh = tuple((high - low).tolist())
+            part = apply_view(view, image, item.class_id, boxes, item.labelled, quarter_wh)
+            canvas[low[1] : high[1], low[0] : high[0]] = part.image
+            in_canvas = part.boxes + np.array([*low, 0, 0], np.float32)
+            parts.append(part._replace(boxes=in_canvas))
         return Sample(
             canvas,
             np.concatenate([part.class_id for part in parts]),
