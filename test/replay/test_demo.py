@@ -79,7 +79,8 @@ def test_ctrl_c_ends_all_of_it(tmp_path, small_models, images):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert process.returncode == 130
-    assert errors.splitlines()[-1] == 'demo: interrupted'
+    # the interpreter may complain at its very end of an answer that rclpy was about to take
+    assert 'demo: interrupted' in errors.splitlines()
     assert 'Traceback' not in errors
     assert len(children) == 2
     for child in children:
