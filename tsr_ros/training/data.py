@@ -16,7 +16,7 @@ from tsr_ros.evaluation.dataset import (
 from tsr_ros.training.config import LIGHT, Stage, TrainingConfig
 from tsr_ros.training.drawn_signs import read_sign_pictures
 from tsr_ros.training.images import Images
-from tsr_ros.training.interruption import ignore_interrupt
+from tsr_ros.training.interruption import ignore_interruption
 from tsr_ros.training.ranks import Ranks
 from tsr_ros.training.samples import Batches, Samples, collate
 
@@ -96,5 +96,5 @@ class TrainingData:
 
 def start_worker(worker: int) -> None:
     """Prepare a process that makes samples."""
-    ignore_interrupt()
+    ignore_interruption()
     keep_free_memory()

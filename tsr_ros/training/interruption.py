@@ -41,6 +41,7 @@ class Interruption:
             signal.signal(number, handler)
 
 
-def ignore_interrupt() -> None:
-    """Let the main process alone decide on Ctrl-C, which a terminal sends to all."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def ignore_interruption() -> None:
+    """Let the main process alone decide: a terminal sends Ctrl-C to all, systemd SIGTERM."""
+    for number in Interruption.SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
