@@ -50,26 +50,26 @@ class AutoBackend(DelegatingBackend):
     def __init__(self, model='', precision='auto', max_loss=MAX_LOSS, models_dir=None,
                  **options):
         super().__init__(options.get('threads', 0), options.get('batch', 1))
-        self._model, self._precision, self._max_loss = str(model), precision, max_loss
-        self._models_dir = models_dir
-        # what measures runs in another folder
+        self._precision, self._max_loss = precision, max_loss
+        # paths are absolute: what measures runs in another folder
         self._options = dict(
-            options, model=os.path.abspath(model) if is_own_file(model) else self._model,
+            options, model=os.path.abspath(model) if is_own_file(model) else str(model),
             models_dir=models_dir and os.path.abspath(str(models_dir)))
 
     def _load(self):
+        model, models_dir = self._options['model'], self._options['models_dir']
         candidates = find_candidates(
-            self._model, self._precision, self._models_dir, self._options.get('device', 'auto'))
+            model, self._precision, models_dir, self._options.get('device', 'auto'))
         good = [c for c in candidates if c.loss is not None and c.loss <= self._max_loss]
         if not good:
             raise BackendError(
                 'auto has nothing to choose from: no backend that runs here has a file of {} '
                 'in {} precision with a measured loss of at most {:g} mAP'.format(
-                    self._model or 'the default model', self._precision, self._max_loss))
+                    model or 'the default model', self._precision, self._max_loss))
         times, origin = self._times(good)
         others = []
-        for candidate in sorted(good, key=lambda c: times[c][0] or float('inf')):
-            time_ms, problem = times[candidate][:2]
+        for candidate in sorted(good, key=lambda c: times[c].median_ms or float('inf')):
+            time_ms, problem, _ = times[candidate]
             if time_ms is not None and self.backend is None:
                 try:
                     self.backend = self._loaded(create_backend(
@@ -100,16 +100,21 @@ class AutoBackend(DelegatingBackend):
                         for name in ('device', 'threads', 'batch', 'input_wh')},
         }
         cache = self.cache or BuildCache(cache_folder('auto'))
-        made = []
+        times = {}
+
+        def measure_all():
+            times.update(self._measured(candidates))
+            return _as_json(times)
         content, origin = cache.get_or_make(
-            _FILE, key, lambda: made.append(True) or _as_json(self._measured(candidates)),
+            _FILE, key, measure_all,
             lambda: self.progress('waiting for another process that measures'))
-        times = _from_json(content, candidates)
-        failed = [c for c in candidates if times[c].problem and not times[c].lasting]
-        if failed and not made:  # what has failed may have been repaired since
-            times.update(self._measured(failed))
-            with contextlib.suppress(OSError):
-                cache.write(_FILE, key, _as_json(times))
+        if not times:  # those of an earlier start: what has failed may have been repaired since
+            times.update(_from_json(content, candidates))
+            failed = [c for c in candidates if times[c].problem and not times[c].lasting]
+            if failed:
+                times.update(self._measured(failed))
+                with contextlib.suppress(OSError):
+                    cache.write(_FILE, key, _as_json(times))
         return times, origin
 
     def _measured(self, candidates):

@@ -22,7 +22,7 @@ from .base import BackendError, PrecisionError
 
 _MAX_RUNS, _SECONDS = 50, 0.5
 _FEW_RUNS, _MOST_SECONDS = 3, 3.0  # for a network that takes longer than that
-HUNG = 'it did not answer in time'
+_HUNG = 'it did not answer in time'
 _SILENCE = 120.0  # seconds without a word after which a process counts as hung
 
 
@@ -47,7 +47,7 @@ def measure(name, precisions, options, on_progress=lambda text: None):
         answers, problem = _measure_in_process(name, waiting, options, on_progress)
         result.update(answers)
         waiting = [precision for precision in waiting if precision not in answers]
-        if waiting and problem == HUNG:  # what hangs once hangs again, for minutes
+        if waiting and problem == _HUNG:  # what hangs once hangs again, for minutes
             result.update(dict.fromkeys(waiting, Measurement(None, problem)))
             break
         if waiting:
@@ -76,7 +76,7 @@ def _measure_in_process(name, precisions, options, on_progress):
                         line['median_ms'], line['problem'], line['lasting'])
             problem = _end(process.wait(), complaints)
         except queue.Empty:
-            problem = HUNG
+            problem = _HUNG
         finally:
             process.kill()
             process.wait()
