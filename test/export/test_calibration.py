@@ -1,9 +1,12 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import os
+
 import cv2
 import numpy as np
 import pytest
 
+from tsr_ros.evaluation.dataset import DataError
 from tsr_ros.export.calibration import calibration_inputs, choose_images
 
 
@@ -53,5 +56,15 @@ def test_inputs_are_letterboxed(tmp_path):
 
 def test_an_unreadable_image_is_named(tmp_path):
     (tmp_path / 'bad.jpg').write_bytes(b'no image')
-    with pytest.raises(ValueError, match=r'bad\.jpg cannot be read'):
+    with pytest.raises(DataError, match=r'bad\.jpg: not an image'):
         list(calibration_inputs(choose_images(tmp_path, 4), (64, 64)))
+
+
+def test_names_that_are_not_utf8_and_every_kind_of_file(tmp_path):
+    for name, light in ((b'caf\xe9.png', 30), (b'b.bmp', 20), (b'c.webp', 10)):
+        suffix = name.decode('latin1').rpartition('.')[2]
+        _, data = cv2.imencode('.' + suffix, np.full((48, 64, 3), light, np.uint8))
+        (tmp_path / os.fsdecode(name)).write_bytes(data.tobytes())
+    chosen = choose_images(tmp_path, 2)
+    assert [path.suffix for path in chosen] == ['.webp', '.png']  # the darkest, the brightest
+    assert len(list(calibration_inputs(chosen, (64, 64)))) == 2

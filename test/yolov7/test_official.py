@@ -302,6 +302,8 @@ def doubled():
         (lambda model: setattr(model.model[0].conv, '_parameters', 3), 'has no _parameters'),
         (lambda model: setattr(model.model[-1], '_buffers', None), 'IDetect has no _buffers'),
         (lambda model: model.model._modules.update({'5': None}), r'Sequential\.5 is None'),
+        (lambda model: model.model[-1].anchor_grid[1, 0, 2].fill_(np.nan), 'anchor .* no size'),
+        (lambda model: model.model[-1].anchor_grid[0, 0, 0].neg_(), 'anchor .* no size'),
     ],
 )
 def test_values_of_another_form_are_refused(official_form, tmp_path, change, message):

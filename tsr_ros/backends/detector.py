@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..vision.decode import HeadDecoder
-from ..vision.detections import Detections
 from ..vision.letterbox import Letterbox
 from ..vision.nms import class_aware_nms
 from .factory import create_backend
@@ -71,10 +70,7 @@ class Detector:
         inferred = time.perf_counter()
         xyxy, score, class_id = self._decoder([head[0] for head in maps], self._confidence)
         kept = class_aware_nms(xyxy, score, class_id, self._iou)[:self._max_detections]
-        detections = Detections(geometry.to_source(xyxy[kept]), score[kept], class_id[kept])
-        inside = detections.xyxy[:, 2:] > detections.xyxy[:, :2]
-        if not inside.all():  # a box wholly in the letterbox's padding shows nothing of the image
-            detections = detections.select(inside.all(axis=1))
+        detections = geometry.detections(xyxy[kept], score[kept], class_id[kept])
         self.timings = Timings(
             (prepared - start) * 1e3, (inferred - prepared) * 1e3,
             (time.perf_counter() - inferred) * 1e3)

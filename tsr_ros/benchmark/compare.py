@@ -11,7 +11,7 @@ import numpy as np
 
 from tsr_ros.benchmark.tables import backend_name, format_ms, models, recommend
 from tsr_ros.report.page import Page
-from tsr_ros.report.plots import COLOURS, new_figure
+from tsr_ros.report.plots import COLOURS, add_legend, new_figure
 
 
 def compare_rows(results: Sequence[Mapping[str, Any]],
@@ -72,12 +72,11 @@ def _points(results: Sequence[Mapping[str, Any]], names: Sequence[str], model: s
     titles = list(dict.fromkeys(title for median in medians for title in median))
     figure, axes = new_figure(9, 1 + 0.25 * len(titles) * (len(results) + 1))
     height = 0.8 / len(results)
-    handles = []
-    for k, median in enumerate(medians):
+    for k, (name, median) in enumerate(zip(names, medians)):
         place = np.arange(len(titles)) + (k - (len(results) - 1) / 2) * height
         values = [median.get(title, np.nan) for title in titles]
         # points: on a logarithmic axis the length of a bar says nothing
-        handles += axes.plot(values, place, 'o', color=COLOURS[k % len(COLOURS)])
+        axes.plot(values, place, 'o', label=name, color=COLOURS[k % len(COLOURS)])
         for value, at in zip(values, place):
             if not np.isnan(value):
                 axes.annotate(format_ms(value), (value, at), (7, 0), va='center', fontsize=8,
@@ -86,5 +85,5 @@ def _points(results: Sequence[Mapping[str, Any]], names: Sequence[str], model: s
     axes.invert_yaxis()
     axes.set_xscale('log')
     axes.set_xlabel('ms (logarithmic)')
-    axes.legend(handles, names)  # by itself it would leave out names that begin with _
+    add_legend(axes, axes)
     return figure

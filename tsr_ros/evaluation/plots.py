@@ -10,7 +10,7 @@ import numpy as np
 
 from tsr_ros.evaluation.metrics import RECALLS
 from tsr_ros.evaluation.run import Evaluation
-from tsr_ros.report.plots import COLOURS, new_figure
+from tsr_ros.report.plots import COLOURS, add_legend, new_figure
 
 MOST_POINTS = 300  # of a curve; more are not seen, but make the file large
 MEAN = {'color': 'black', 'linewidth': 2.5, 'label': 'mean'}
@@ -28,7 +28,7 @@ def precision_recall(evaluation: Evaluation) -> Any:
     if present:
         axes.plot(RECALLS, scores.precision_at_recall[present].mean(axis=0),
                   **{**MEAN, 'label': f'mean {scores.overall.ap50:.3f}'})
-        figure.legend(title='AP@0.5', loc='outside right upper', frameon=False)
+        add_legend(figure, axes, title='AP@0.5', loc='outside right upper', frameon=False)
     axes.set(xlabel='recall: share of the signs that are found',
              ylabel='precision: share of the alarms that are right',
              xlim=(0, 1.01), ylim=(0, 1.02))
@@ -46,7 +46,7 @@ def f1_over_threshold(evaluation: Evaluation) -> Any:
         axes.plot(thresholds, f1, color=_colour(c), label=scores.classes[c].label)
     if curves:
         axes.plot(thresholds, np.mean(list(curves.values()), axis=0), **MEAN)
-        figure.legend(loc='outside right upper', frameon=False)
+        add_legend(figure, axes, loc='outside right upper', frameon=False)
     if not np.isnan(scores.threshold):
         axes.axvline(scores.threshold, color='#57606a', linestyle=':')
         axes.annotate(f' {scores.threshold:.3f}', (scores.threshold, 1.0), va='top')

@@ -9,10 +9,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from tsr_ros.evaluation.dataset import read_table
+from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES, read_image, read_table
 from tsr_ros.vision.letterbox import letterbox
-
-SUFFIXES = ('.jpg', '.jpeg', '.png')
 
 
 def choose_images(folder: str | Path, count: int) -> list[Path]:
@@ -24,7 +22,7 @@ def choose_images(folder: str | Path, count: int) -> list[Path]:
     Where a split.csv divides them, those of the split `train` are meant.
     """
     folder = Path(folder)
-    paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES)
+    paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in IMAGE_SUFFIXES)
     split_file = folder / 'split.csv'
     if split_file.exists():
         train = {Path(row['image']).stem for row in read_table(split_file, ('image', 'split'))
@@ -41,12 +39,9 @@ def choose_images(folder: str | Path, count: int) -> list[Path]:
 
 
 def calibration_inputs(paths: list[Path], input_wh: tuple[int, int]) -> Iterator[np.ndarray]:
-    """Yield the network's input, (1, H, W, 3) uint8, for each image."""
+    """Yield the network's input, (1, H, W, 3) uint8, for each image; raises DataError."""
     for path in tqdm(paths, desc='calibrate', unit='image', leave=False):
-        image = cv2.imread(str(path))
-        if image is None:
-            raise ValueError(f'calibration image {path} cannot be read')
-        yield letterbox(image, input_wh)[0][None]
+        yield letterbox(read_image(path), input_wh)[0][None]
 
 
 def _rarest_class(path: Path) -> int:
@@ -58,5 +53,6 @@ def _rarest_class(path: Path) -> int:
 
 
 def _brightness(path: Path) -> float:
-    small = cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    data = np.fromfile(path, np.uint8)  # imread takes no names that are not UTF-8
+    small = cv2.imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8) if len(data) else None
     return 0.0 if small is None else float(small.mean())

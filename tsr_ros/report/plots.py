@@ -23,3 +23,13 @@ def new_figure(width: float = 9.0, height: float = 4.0, **options: Any) -> tuple
             'axes.axisbelow': True, 'legend.frameon': False, 'font.size': 10}
     with matplotlib.rc_context(look):
         return pyplot.subplots(figsize=(width, height), layout='constrained', **options)
+
+
+def add_legend(place: Any, axes: Any, **options: Any) -> None:
+    """
+    Name the lines of `axes` in a legend of `place`, the figure or the axes.
+
+    By itself Matplotlib would leave out those whose name begins with an underscore.
+    """
+    lines = axes.get_lines()
+    place.legend(lines, [line.get_label() for line in lines], **options)

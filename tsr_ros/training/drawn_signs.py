@@ -37,7 +37,8 @@ def read_sign_pictures(folder: Path, labels: Sequence[str]) -> list[SignPicture]
     for path in sorted(folder.glob('*/*.png')):
         if path.parent.name not in labels:
             raise DataError(f'{path.parent}: {path.parent.name!r} is none of the labels')
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        data = np.fromfile(path, np.uint8)  # imread takes no names that are not UTF-8
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
         if image is None or image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
             raise DataError(f'{path}: expected a PNG with 8 bits a channel, opacity among them')
         pictures.append(SignPicture(image, list(labels).index(path.parent.name)))

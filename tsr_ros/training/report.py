@@ -10,7 +10,7 @@ from typing import Any
 
 from tsr_ros.evaluation.dataset import DataError
 from tsr_ros.report.page import Page
-from tsr_ros.report.plots import new_figure
+from tsr_ros.report.plots import add_legend, new_figure
 from tsr_ros.report.text_table import text_table
 from tsr_ros.training.config import TrainingConfig, read_config
 from tsr_ros.training.records import LOSS_PARTS, Record, read_records
@@ -76,5 +76,5 @@ def draw_curves(runs: dict[str, tuple[TrainingConfig | None, list[Record]]]) -> 
             axis.plot(*zip(*points) if points else ((), ()), label=run, marker=marker)
         axis.set_title('validation mAP@0.5' if name == 'map50' else name.replace('_', ' '))
         axis.set_xlabel('epoch')
-    axes.flat[0].legend()
+    add_legend(axes.flat[0], axes.flat[0])
     return figure

@@ -46,9 +46,7 @@ def detect(
         for k, (_, geometry) in enumerate(boxed):
             xyxy, scores, class_id = decode([raw_map[k] for raw_map in maps], LEAST_SCORE)
             kept = class_aware_nms(xyxy, scores, class_id, NMS_IOU)[:MOST_DETECTIONS]
-            found.append(
-                Detections(geometry.to_source(xyxy[kept]), scores[kept], class_id[kept])
-            )
+            found.append(geometry.detections(xyxy[kept], scores[kept], class_id[kept]))
     network.train(was_training)
     return found
 

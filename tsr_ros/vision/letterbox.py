@@ -5,6 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from .detections import Detections
+
 GREY = 114  # the padding that YOLOv7 is trained with
 
 
@@ -24,6 +26,16 @@ class LetterboxGeometry(NamedTuple):
         offset = np.array([self.left, self.top, self.left, self.top], np.float32)
         limit = np.array([width, height, width, height], np.float32)
         return np.clip((xyxy - offset) * scale, 0, limit)
+
+    def detections(self, xyxy, score, class_id):
+        """
+        Return what was found in the network's input as Detections in the source image.
+
+        Each box has an area there: one that lies wholly in the padding is left out.
+        """
+        found = Detections(self.to_source(xyxy), score, class_id)
+        inside = found.xyxy[:, 2:] > found.xyxy[:, :2]
+        return found if inside.all() else found.select(inside.all(axis=1))
 
     def to_input(self, xyxy):
         """Return boxes of the source image as boxes of the network's input, (N, 4)."""

@@ -145,12 +145,15 @@ def read_anchors(archive: TorchArchive, detect: Record) -> Tensor:
     """Return the anchors (3, 3, 2) in pixels."""
     buffers = table(detect, '_buffers')
     if 'anchor_grid' in buffers:
-        return archive.tensor(buffers['anchor_grid'], (3, 1, 3, 1, 1, 2)).view(3, 3, 2)
-    if 'anchors' in buffers:
-        return archive.tensor(buffers['anchors'], (3, 3, 2)) * torch.tensor([8, 16, 32]).view(
-            3, 1, 1
-        )
-    raise PickleRefusedError('its detection layer has no anchors')
+        anchors = archive.tensor(buffers['anchor_grid'], (3, 1, 3, 1, 1, 2)).view(3, 3, 2)
+    elif 'anchors' in buffers:
+        strides = torch.tensor([8, 16, 32]).view(3, 1, 1)
+        anchors = archive.tensor(buffers['anchors'], (3, 3, 2)) * strides
+    else:
+        raise PickleRefusedError('its detection layer has no anchors')
+    if not ((anchors > 0) & anchors.isfinite()).all():
+        raise PickleRefusedError('an anchor of its detection layer has no size')
+    return anchors
 
 
 def children(record: Record) -> dict[str, Record]:
