@@ -128,5 +128,7 @@ def loss(raw, objects, labelled, anchors, strides, gains, regions=()):
         sum(sum(terms) / len(terms) for terms in levels.values())
         for levels in (box_terms, class_terms))
     size = len(raw[0][0][0]) * len(raw[0][0][0][0]) * strides[0] ** 2 / 640**2
-    whole = gains[0] * box + gains[1] * size * objectness + gains[2] * num_classes / 80 * classes
+    whole = gains[0] * box + gains[1] * size * objectness
+    if num_classes > 1:
+        whole += gains[2] * num_classes / 80 * classes
     return whole * len(labelled), box, objectness, classes

@@ -102,6 +102,19 @@ def test_loss_equals_the_plain_one(name, spread):
         assert result.positives == 0
 
 
+def test_a_single_class_is_not_learnt():
+    maps = [m.requires_grad_() for m in random_maps(6, num_classes=1)]
+    objects = [(0, 0, 30, 30, 20, 24), (1, 0, 12, 50, 9, 8)]
+    result = yolov7_loss(
+        maps, torch.tensor(objects).float(), torch.ones(2, 1, dtype=torch.bool), ANCHORS, STRIDES,
+        GAINS)
+    result.total.backward()
+    assert all((split_anchors(m.grad)[..., 5] == 0).all() for m in maps)
+    lists = as_lists([m.detach() for m in maps])
+    expected = plain.loss(lists, objects, [[True]] * 2, ANCHORS.tolist(), STRIDES, GAINS)
+    assert result.total.item() == pytest.approx(expected[0], rel=1e-4)
+
+
 def test_assignment_equals_the_plain_one():
     generator = torch.Generator().manual_seed(4)
     for seed in range(5):

@@ -47,6 +47,14 @@ def test_values_worked_out_by_hand():
     np.testing.assert_array_equal(class_id, [1, 0])
 
 
+def test_the_score_of_a_single_class_is_its_objectness():
+    head = np.full((6, 1, 1), -10, np.float32)
+    head[4:, 0, 0] = math.log(3), -1
+    _, score, class_id = HeadDecoder([[[10, 20]]], [8], 1)([head], 0.7)
+    np.testing.assert_allclose(score, [0.75], rtol=1e-5)
+    assert class_id.tolist() == [0]
+
+
 @pytest.mark.parametrize(('thresholds', 'kept'), [
     (0.0, 2), (0.56, 2), (0.57, 1), ([0.9, 0.57], 1), ([0.9, 0.5], 2), ([1.0, 0.5], 1), (1.0, 0),
 ])

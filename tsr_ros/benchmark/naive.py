@@ -60,7 +60,9 @@ class NaiveDetector:
         maps = self._network(x)
         inferred = time.perf_counter()
         rows = decode_maps(maps, self._network.anchors, self._network.strides)[0].numpy()
-        scores = rows[:, 4:5] * rows[:, 5:]
+        scores = rows[:, 4:5]
+        if len(self.labels) > 1:
+            scores = scores * rows[:, 5:]
         class_id, score = scores.argmax(1), scores.max(1)
         kept = score >= self.confidence
         xyxy, score, class_id = cxcywh_to_xyxy(rows[kept, :4]), score[kept], class_id[kept]

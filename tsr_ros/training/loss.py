@@ -54,7 +54,8 @@ def yolov7_loss(
 
     Box: 1 - CIoU of the positives. Objectness: cross-entropy of all cells towards the CIoU of the
     positives and 0 elsewhere. Class: cross-entropy of the positives, the mean over classes. Each
-    is a mean over one level, and those of the levels are added up (Wang et al. 2022).
+    is a mean over one level, and those of the levels are added up (Wang et al. 2022). A single
+    class is not learnt: its objectness says all.
 
     Where a class is not labelled in an image, it gets no class term there, and a cell that takes
     itself for an object of that class is no negative: it may be right. Nor are cells inside
@@ -101,7 +102,8 @@ def yolov7_loss(
 
     height, width = (side * strides[0] for side in raw_maps[0].shape[2:4])
     objectness_gain = gains.objectness * height * width / 640**2
-    class_gain = gains.classes * labelled.shape[1] / 80
+    num_classes = labelled.shape[1]
+    class_gain = gains.classes * num_classes / 80 if num_classes > 1 else 0
     total = gains.box * box_loss + objectness_gain * objectness_loss + class_gain * class_loss
     return LossParts(
         total * len(raw_maps[0]),

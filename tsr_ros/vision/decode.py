@@ -10,8 +10,9 @@ class HeadDecoder:
     Turns the raw head maps of one image into boxes, scores and classes.
 
     YOLOv7: xy = (2 sigmoid(t_xy) - 0.5 + grid_xy) stride, wh = (2 sigmoid(t_wh))^2 anchor_wh,
-    score = sigmoid(objectness) sigmoid(class). A score never exceeds its objectness, so only the
-    few places whose objectness passes the threshold are looked at further, and none is lost.
+    score = sigmoid(objectness) sigmoid(class); where there is one class, YOLOv7 trains no output
+    for it, and the score is the objectness. A score never exceeds its objectness, so only the few
+    places whose objectness passes the threshold are looked at further, and none is lost.
     """
 
     def __init__(self, anchors, strides, num_classes):
@@ -43,7 +44,9 @@ class HeadDecoder:
         rows, places = np.concatenate(rows), np.concatenate(places)
 
         class_id = rows[:, 5:].argmax(axis=1)
-        score = sigmoid(rows[:, 4]) * sigmoid(rows[np.arange(len(rows)), 5 + class_id])
+        score = sigmoid(rows[:, 4])
+        if self.num_classes > 1:
+            score *= sigmoid(rows[np.arange(len(rows)), 5 + class_id])
         keep = np.flatnonzero((score >= thresholds[class_id]) & ~np.isnan(rows).any(axis=1))
         if len(keep) > max_candidates:
             keep = keep[np.argpartition(-score[keep], max_candidates)[:max_candidates]]
