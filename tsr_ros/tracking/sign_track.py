@@ -37,7 +37,7 @@ class SignTrack:
 
     @property
     def confirmed(self):
-        """Tell whether it was seen often enough to be acted upon."""
+        """Tell whether it was shown by enough of the newest images; it stays so."""
         return self.confirmed_ns != 0
 
     @property
