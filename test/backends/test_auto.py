@@ -1,6 +1,7 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,6 +159,31 @@ def test_a_damaged_measurement_is_made_anew(computer, tmp_path):
     path.write_bytes(b'{"onnxruntime"')
     assert chosen(computer(times)) == ('onnxruntime', 'fp32')
     assert len(computer.measured) == 2
+
+
+@pytest.mark.parametrize(('kept', 'measured', 'origin'), [
+    # as before it was told what can never change: what failed is tried once more
+    ({'onnxruntime': {'fp32': [5.0, ''], 'fp16': [None, 'it crashed']},
+      'openvino': {'fp32': [4.0, ''], 'bf16': [9.0, ''], 'fp16': [None, 'it crashed']}},
+     [('onnxruntime', ('fp16',)), ('openvino', ('fp16',))], '(measurements from the cache)'),
+    *[(kept, [('onnxruntime', ('fp32', 'fp16')), ('openvino', ('fp32', 'bf16', 'fp16'))],
+       'made just now, since those in the cache have another form')
+      for kept in ([['onnxruntime', 'fp32', 5.0, '', False]], {'onnxruntime': {'fp32': 5.0}},
+                   {'onnxruntime': {'fp32': {'median_ms': 5.0, 'problem': ''}}}, {}, None, 7)],
+])
+def test_a_cache_that_another_version_has_written(computer, kept, measured, origin):
+    times = {('onnxruntime', 'fp32'): 5.0, ('openvino', 'fp32'): 4.0}
+    backend = computer(times)
+    assert chosen(backend) == ('openvino', 'fp32')
+    sidecar, = Path(backend.cache.folder).glob('measurements-*.json.json')
+    key = json.loads(sidecar.read_text())['key']
+    computer.measured.clear()
+    backend.cache.write('measurements.json', key, json.dumps(kept).encode())
+    assert chosen(computer(times)) == ('openvino', 'fp32')
+    assert computer.measured == measured
+    assert origin in computer.told[-1]
+    chosen(computer(times))
+    assert computer.measured == measured  # and kept
 
 
 @pytest.mark.parametrize(('scores', 'max_loss', 'expected'), [

@@ -110,7 +110,10 @@ class AutoBackend(DelegatingBackend):
             lambda: self.progress('waiting for another process that measures'))
         if not times:  # those of an earlier start: what has failed may have been repaired since
             times.update(_from_json(content, candidates))
-            failed = [c for c in candidates if times[c].problem and not times[c].lasting]
+            if not times:
+                origin = 'made just now, since those in the cache have another form'
+            failed = [c for c in candidates
+                      if c not in times or (times[c].problem and not times[c].lasting)]
             if failed:
                 times.update(self._measured(failed))
                 with contextlib.suppress(OSError):
@@ -136,13 +139,23 @@ class AutoBackend(DelegatingBackend):
 
 def _as_json(times):
     """Return {Candidate: Measurement} as bytes."""
-    return json.dumps([[c.backend, c.precision] + list(times[c]) for c in times]).encode()
+    found = {}
+    for candidate, time in times.items():
+        found.setdefault(candidate.backend, {})[candidate.precision] = time
+    return json.dumps(found).encode()
 
 
 def _from_json(content, candidates):
-    """Return {Candidate: Measurement} of what _as_json gave."""
-    found = {tuple(row[:2]): Measurement(*row[2:]) for row in json.loads(content.decode())}
-    return {c: found[c.backend, c.precision] for c in candidates}
+    """Return {Candidate: Measurement} of what _as_json gave, {} where it has another form."""
+    try:
+        found = json.loads(content.decode())
+        return {c: _measurement(*found[c.backend][c.precision]) for c in candidates}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return {}
+
+
+def _measurement(median_ms, problem, lasting=False):  # which older caches do not have
+    return Measurement(median_ms if median_ms is None else float(median_ms), problem, lasting)
 
 
 def find_candidates(model='', precision='auto', models_dir=None, device='auto'):
