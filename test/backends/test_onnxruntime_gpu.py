@@ -67,6 +67,8 @@ class Session:
 
     def __init__(self, path, options, providers):
         Session.options = dict(providers)
+        # which the real one adds, too
+        providers = [*providers, ('CPUExecutionProvider', {})]
         self.names = [name for name, _ in providers if self.libraries or name.startswith('CPU')]
         self.on_gpu = not self.names[0].startswith('CPU')
         self.session = onnxruntime.InferenceSession(path, options, ['CPUExecutionProvider'])
@@ -163,13 +165,19 @@ def test_without_cudas_libraries(small_models, runtime, monkeypatch):
     monkeypatch.setattr(Session, 'libraries', False)
     monkeypatch.setattr(module, 'has_nvidia_driver', lambda: True)
     backend = create_backend('onnxruntime', 'small', device='cuda', models_dir=small_models)
-    with pytest.raises(DeviceError, match='could not start CUDAExecutionProvider and runs on CPU'):
+    with pytest.raises(DeviceError, match='could not start CUDAExecutionProvider, only CPU'):
         backend.load()
     with create_backend('onnxruntime', 'small', models_dir=small_models) as backend:
         backend.load()
         assert backend.describe().device == 'cpu'
         assert backend.describe().detail.endswith('CUDAExecutionProvider could not start')
         assert np.isfinite(backend.infer(image)[0]).all()
+    # what is missing can be installed: it is not the CPU, which never has fp16, that is to blame
+    backend = create_backend('onnxruntime', 'small', device='auto', models_dir=small_models)
+    backend = module.OnnxRuntimeBackend(backend.model_file._replace(precision='fp16'))
+    with pytest.raises(DeviceError, match='could not start CUDAExecutionProvider') as raised:
+        backend.load()
+    assert raised.type is DeviceError
 
 
 def test_without_the_provider(small_models, runtime):
@@ -185,19 +193,23 @@ def int8_models(small_models, tmp_path):
     return with_int8(tmp_path / 'models', small_models, {'map50_fp32': 0.9, 'map50': 0.9})
 
 
-@pytest.mark.parametrize(('driver', 'device', 'precision', 'expected'), [
-    (False, 'auto', 'auto', ('cpu', 'int8')),
-    (False, 'cpu', 'auto', ('cpu', 'int8')),
-    (True, 'cpu', 'auto', ('cpu', 'int8')),
+@pytest.mark.parametrize(('driver', 'libraries', 'device', 'precision', 'expected'), [
+    (False, True, 'auto', 'auto', ('cpu', 'int8')),
+    (False, True, 'cpu', 'auto', ('cpu', 'int8')),
+    (True, True, 'cpu', 'auto', ('cpu', 'int8')),
     # CUDA has no convolution of int8
-    (True, 'auto', 'auto', ('cuda', 'fp32')),
-    (True, 'cuda:0', 'auto', ('cuda', 'fp32')),
-    (True, 'auto', 'int8', ('cpu', 'int8')),
-    (True, 'auto', 'fp32', ('cuda', 'fp32')),
+    (True, True, 'auto', 'auto', ('cuda', 'fp32')),
+    (True, True, 'cuda:0', 'auto', ('cuda', 'fp32')),
+    (True, True, 'auto', 'int8', ('cpu', 'int8')),
+    (True, True, 'auto', 'fp32', ('cuda', 'fp32')),
+    # a GPU that ONNX Runtime cannot use is none
+    (True, False, 'auto', 'auto', ('cpu', 'int8')),
+    (True, False, 'auto', 'fp32', ('cpu', 'fp32')),
 ])
-def test_int8_is_for_the_cpu(int8_models, runtime, monkeypatch, driver, device, precision,
-                             expected):
+def test_int8_is_for_the_cpu(int8_models, runtime, monkeypatch, driver, libraries, device,
+                             precision, expected):
     runtime('1.31.1')
+    monkeypatch.setattr(Session, 'libraries', libraries)
     monkeypatch.setattr(module, 'has_nvidia_driver', lambda: driver)
     with create_backend('onnxruntime', 'small', precision, device,
                         models_dir=int8_models) as backend:
@@ -206,18 +218,20 @@ def test_int8_is_for_the_cpu(int8_models, runtime, monkeypatch, driver, device, 
         assert (info.device, info.precision) == expected
 
 
-@pytest.mark.parametrize(('device', 'precision', 'override', 'capability', 'match'), [
-    ('cuda', 'int8', None, (8, 7), 'calculates int8 files in int8 on a CPU alone; on cuda ask'),
-    ('tensorrt', 'int8', None, (7, 5), 'on tensorrt ask for fp16'),
-    ('tensorrt', 'auto', None, (8, 0), 'in TF32, three digits, not in fp32'),
-    ('tensorrt', 'fp32', '1', (8, 7), 'set NVIDIA_TF32_OVERRIDE=0'),
-    ('tensorrt', 'fp32', '0', (8, 7), ''),
-    ('tensorrt', 'fp32', None, (7, 5), ''),  # no TF32 yet
-    ('tensorrt', 'fp16', None, (8, 7), ''),
-    ('cpu', 'fp16', None, (8, 7), 'no fp16 on a CPU'),
+@pytest.mark.parametrize(('device', 'precision', 'override', 'capability', 'expected'), [
+    ('cuda', 'int8', None, (8, 7), (PrecisionError, 'in int8 on a CPU alone; on cuda ask')),
+    ('tensorrt', 'int8', None, (7, 5), (PrecisionError, 'on tensorrt ask for fp16')),
+    ('cpu', 'fp16', None, (8, 7), (PrecisionError, 'no fp16 on a CPU')),
+    # which can be mended
+    ('tensorrt', 'fp32', None, (8, 0), (DeviceError, 'in TF32, three digits, not in fp32')),
+    ('tensorrt', 'fp32', '1', (8, 7), (DeviceError, 'set NVIDIA_TF32_OVERRIDE=0')),
+    ('tensorrt', 'fp32', '0', (8, 7), 'fp32'),
+    ('tensorrt', 'fp32', None, (7, 5), 'fp32'),  # no TF32 yet
+    ('tensorrt', 'fp16', None, (8, 7), 'fp16'),
+    ('tensorrt', 'auto', None, (8, 7), 'fp16'),
 ])
 def test_precisions_that_a_provider_would_change(int8_models, runtime, monkeypatch, device,
-                                                 precision, override, capability, match):
+                                                 precision, override, capability, expected):
     runtime('1.31.1', module._PROVIDERS['tensorrt'])
     monkeypatch.setattr(module, 'find_gpu', lambda number: Gpu(number, 'it', capability, False))
     monkeypatch.delenv('NVIDIA_TF32_OVERRIDE', raising=False)
@@ -225,12 +239,16 @@ def test_precisions_that_a_provider_would_change(int8_models, runtime, monkeypat
         monkeypatch.setenv('NVIDIA_TF32_OVERRIDE', override)
     with create_backend('onnxruntime', 'small', precision, device,
                         models_dir=int8_models) as backend:
-        if match:
-            with pytest.raises(PrecisionError, match=match):
+        if isinstance(expected, tuple):
+            error, match = expected
+            with pytest.raises(error, match=match) as raised:
                 backend.load()
+            assert raised.type is error
         else:
             backend.load()
-            assert backend.describe().device == 'tensorrt'
+            assert backend.describe()[2:4] == ('tensorrt', expected)
+            assert Session.options['TensorrtExecutionProvider'] == {
+                'device_id': 0, 'trt_fp16_enable': expected == 'fp16'}
 
 
 def test_an_own_int8_file_is_not_run_as_another(int8_models, runtime, monkeypatch):

@@ -23,6 +23,10 @@ _PROVIDERS = {
     'tensorrt': ['TensorrtExecutionProvider', 'CUDAExecutionProvider', 'CPUExecutionProvider'],
 }
 _AMPERE = (8, 0)  # the first that has TF32
+# y = Identity(x) of one float, as an ONNX file
+_LEAST_MODEL = (
+    b'\x08\x03:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n'
+    b'\x02\x08\x01b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\x08')
 
 
 class OnnxRuntimeBackend(Backend):
@@ -36,6 +40,11 @@ class OnnxRuntimeBackend(Backend):
     _session = None
     _not_started = ''  # the provider that was wanted, where another runs
 
+    def __init__(self, model_file, device='auto', precision='auto', threads=0, batch=1):
+        if precision == 'auto' and model_file.precision == 'fp32' and device[:8] == 'tensorrt':
+            precision = 'fp16'  # fp32 would be TF32 there, see _check_precision
+        super().__init__(model_file, device, precision, threads, batch)
+
     @classmethod
     def version(cls):
         """Return the version of ONNX Runtime."""
@@ -45,8 +54,9 @@ class OnnxRuntimeBackend(Backend):
     def file_choices(cls, precision, device='auto'):
         """Take int8 on a CPU alone: other providers calculate in float between its roundings."""
         choices = [(cls.formats, precision)]
-        name, _ = _split_device(device)
-        if precision == 'auto' and (_has_cuda(_import()) if name == 'auto' else name != 'cpu'):
+        name, number = _split_device(device)
+        if precision == 'auto' and (
+                _cuda_starts(_import(), number) if name == 'auto' else name != 'cpu'):
             choices.insert(0, (cls.formats, 'fp32'))
         return choices
 
@@ -84,13 +94,12 @@ class OnnxRuntimeBackend(Backend):
             raise ModelFileError('ONNX Runtime cannot load {}: {}'.format(
                 self.model_file.path, error))
         if self._session.get_providers()[0] != wanted:
-            if self.device != 'auto':
+            if self.device != 'auto' or self.precision == 'fp16':  # which a CPU has not got
                 raise DeviceError(
-                    'ONNX Runtime could not start {} and runs on {}: it needs the libraries of '
-                    'CUDA and cuDNN, in the versions that it was built for'.format(
+                    'ONNX Runtime could not start {}, only {}: it needs the libraries of CUDA and '
+                    'cuDNN, in the versions that it was built for'.format(
                         wanted, self._session.get_providers()[0]))
             self._not_started, device = wanted, 'cpu'
-            self._check_precision(device, number)
         self._bind(ort, device, number)
 
     def _check_precision(self, device, number):
@@ -112,7 +121,7 @@ class OnnxRuntimeBackend(Backend):
                 os.environ.get('NVIDIA_TF32_OVERRIDE') != '0'
                 and find_gpu(number).compute_capability >= _AMPERE):
             # https://github.com/microsoft/onnxruntime/issues/6427
-            raise PrecisionError(
+            raise DeviceError(
                 "ONNX Runtime's TensorRT provider would calculate in TF32, three digits, not in "
                 'fp32: set NVIDIA_TF32_OVERRIDE=0 before the start, ask for fp16, or take the '
                 'backend tensorrt')
@@ -217,6 +226,22 @@ def _find_cuda(ort):
 def _has_cuda(ort):
     """Tell whether ONNX Runtime was built for CUDA and there is a driver."""
     return 'CUDAExecutionProvider' in ort.get_available_providers() and has_nvidia_driver()
+
+
+def _cuda_starts(ort, number):
+    """Tell whether ONNX Runtime's CUDA provider runs: what libraries it needs, it alone knows."""
+    if not _has_cuda(ort):
+        return False
+    _find_cuda(ort)
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # errors only: what is missing
+    try:
+        session = ort.InferenceSession(
+            _LEAST_MODEL, options, providers=[('CUDAExecutionProvider', {'device_id': number})])
+        session.run(None, {'x': np.zeros(1, np.float32)})
+    except Exception:  # ONNX Runtime's errors share no base class
+        return False
+    return session.get_providers()[0] == 'CUDAExecutionProvider'
 
 
 def _has_tf32(version):
