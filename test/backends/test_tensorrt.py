@@ -25,6 +25,7 @@ from tsr_ros.backends.detector import Detector
 from tsr_ros.backends.factory import create_backend
 from tsr_ros.backends.tensorrt_builder import SETTINGS, call_with_progress
 from tsr_ros.backends.weights import read_network
+from tsr_ros.export.onnx_graph import build_onnx, save_onnx
 from tsr_ros.export.onnx_int8 import quantize_onnx
 
 SQUARES = [(23, 37, 16, 0), (90, 20, 16, 1), (120, 60, 16, 2)]
@@ -201,6 +202,21 @@ def test_a_nano_has_no_int8(machine, int8):
     with machine.backend(None, str(int8[0]), precision='int8') as backend, \
             pytest.raises(DeviceError, match='Tegra X1 has no int8 arithmetic; ask for fp16'):
         backend.load()
+
+
+@pytest.mark.parametrize('gpu', [NANO, ORIN])
+@pytest.mark.parametrize('precision', ['fp32', 'fp16'])
+def test_an_own_file_is_taken_in_the_precision_that_it_has(
+        machine, random_models, tmp_path, images, expected, gpu, precision):
+    machine.set_up('8.2.1', **gpu)
+    network = read_network(str(random_models / 'random' / 'weights.safetensors'))
+    path = tmp_path / 'own.onnx'
+    save_onnx(build_onnx(network, precision=precision), str(path))
+    with machine.backend(None, str(path)) as backend:
+        backend.load()
+        assert backend.precision == precision
+        for a, b in zip(expected, backend.infer(images)):
+            np.testing.assert_allclose(a, b, atol=0.02)
 
 
 def test_an_engine_is_built_once(machine, random_models, images, expected):

@@ -84,7 +84,8 @@ class TensorRtBackend(Backend):
     def file_choices(cls, precision, device='auto'):
         """Take int8 in the form that TensorRT reads; ONNX Runtime's is another."""
         if precision == 'auto':
-            return [('onnx-tensorrt', 'auto')] * _has_int8(device) + [('onnx', 'fp32')]
+            return [('onnx-tensorrt', 'auto')] * _has_int8(device) + [
+                ('onnx', 'fp32'), ('onnx', 'fp16')]
         return [('onnx-tensorrt' if precision == 'int8' else 'onnx', precision)]
 
     def build(self):
