@@ -99,6 +99,20 @@ def test_whatever_a_runtime_raises(fallback, error):
         assert backend.describe().name == 'second'
 
 
+def test_a_new_load_begins_with_the_first(fallback):
+    backend = fallback(first={'good_images': 1}, second={'good_images': 9})
+    for _ in range(3):
+        with backend:
+            backend.load()
+            assert backend.failures == ()
+            names = []
+            for _ in range(2):
+                backend.infer(IMAGE[None])
+                names.append(backend.describe().name)
+            assert names == ['first', 'second']
+            assert len(backend.failures) == 1
+
+
 def test_one_that_cannot_be_loaded_is_passed_over(fallback):
     with fallback(first={'loads': False}, second={'loads': False},
                   third={'good_images': 1}) as backend:

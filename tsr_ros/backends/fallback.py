@@ -21,6 +21,7 @@ class FallbackBackend(DelegatingBackend):
         self._create = create
 
     def _load(self):
+        self.failures, self._left = (), list(self._names)
         self._take_next(None)
 
     def _infer(self, images):
@@ -28,15 +29,15 @@ class FallbackBackend(DelegatingBackend):
             try:
                 return self.backend.infer(images)
             except Exception as error:  # a runtime may raise anything
-                if not self._names:
+                if not self._left:
                     raise
                 self._note(self.backend.describe().name, error)
                 self._take_next(error)
 
     def _take_next(self, error):
         """Load the next backend that can be; raise the error that led here if there is none."""
-        while self._names:
-            name = self._names.pop(0)
+        while self._left:
+            name = self._left.pop(0)
             self.progress('loading {}'.format(name))
             try:
                 backend = self._loaded(self._create(name))
