@@ -5,7 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tsr_ros.backends.detector import Detector
+from tsr_ros.backends.base import DeviceError
+from tsr_ros.backends.detector import Detector, load_detector
+from tsr_ros.backends.onnxruntime import OnnxRuntimeBackend
 
 
 class FakeModelFile(NamedTuple):
@@ -116,3 +118,12 @@ def test_closing_closes_the_backend():
     with detect()[0] as detector:
         assert not detector.backend.closed
     assert detector.backend.closed
+
+
+def test_what_fails_at_the_first_image_is_told_though_closing_fails_too(small_models, monkeypatch):
+    def lost(self, *images):
+        raise DeviceError('lost while it was closed' if not images else 'lost at an image')
+    monkeypatch.setattr(OnnxRuntimeBackend, '_infer', lost)
+    monkeypatch.setattr(OnnxRuntimeBackend, '_close', lost)
+    with pytest.raises(DeviceError, match='lost at an image'):
+        load_detector('small', models_dir=small_models, threads=1)

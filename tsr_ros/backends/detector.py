@@ -1,5 +1,6 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import time
 from typing import NamedTuple
 
@@ -22,9 +23,6 @@ class Timings(NamedTuple):
 
 class Detector:
     """From an image to boxes in its pixels, on a loaded backend."""
-
-    _iou = 0.45
-    _max_detections = 300
 
     def __init__(self, backend, model_file, confidence=0.25, iou=0.45, max_detections=300,
                  class_confidence=None):
@@ -107,5 +105,6 @@ def load_detector(model='yolov7-tiny', backend='onnxruntime', precision='auto', 
         runtime.warm_up()
         return detector
     except Exception:
-        runtime.close()
+        with contextlib.suppress(Exception):  # a GPU that is lost fails at that, too
+            runtime.close()
         raise
