@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import logging
 import os
+import sqlite3
 
 import cv2
 import numpy as np
@@ -179,6 +180,23 @@ def test_one_of_several_cameras(tmp_path, caplog, topic, focal_px, judged, told)
 def cut(path, count):
     path.write_bytes(path.read_bytes()[:count])
     return path
+
+
+def test_a_recording_that_is_damaged_near_its_end_is_read_up_to_there(tmp_path):
+    with BagWriter(tmp_path / 'bag', 'sqlite3') as writer:
+        for number in range(5):
+            writer.write('/camera', image(np.zeros((8, 12, 3), np.uint8), 10**9 * (number + 1)),
+                         10**9 * (number + 1))
+    file, = (tmp_path / 'bag').glob('*.db3')
+    with sqlite3.connect(file) as database:
+        database.execute('UPDATE messages SET data = substr(data, 1, 40) WHERE timestamp = 5e9')
+    database.close()
+    source = open_source(tmp_path / 'bag')
+    assert (source.rate_hz, source.count) == (1.0, 5)
+    frames = source.frames()
+    assert [next(frames).stamp_ns for _ in range(4)] == [10**9, 2 * 10**9, 3 * 10**9, 4 * 10**9]
+    with pytest.raises(SourceError, match='bag is cut short or damaged'):
+        next(frames)
 
 
 BAD = {

@@ -105,7 +105,10 @@ def _bag_source(path: Path, topic: str | None) -> Source:
         with BagReader(path) as bag:
             images = bag.image_topic(topic)
             count = next(entry.count for entry in bag.topics if entry.name == images)
-            seconds = bag.span_s(images)
+            try:
+                seconds = bag.span_s(images)
+            except BagError:  # damaged near its end: what is good before that can still be played
+                seconds = bag.duration_ns / 1e9
             _tell_what_others_have(bag, images)
             return Source(
                 path, path.name, 'recording', bag.condition, bag.labels(images),
