@@ -110,6 +110,16 @@ def test_the_command_prints_tables_and_writes_report_and_json(drive, small_model
     assert 'data:image/jpeg;base64,' in page
 
 
+def test_the_numbers_are_there_where_the_report_cannot_be_written(drive, small_models, tmp_path,
+                                                                  capsys):
+    (tmp_path / 'out' / 'index.html').mkdir(parents=True)
+    assert main(['bag', 'replay', str(drive), '--model', 'small', '--models-dir',
+                 str(small_models), '--threads', '1', '--out', str(tmp_path / 'out'),
+                 '--json', str(tmp_path / 'all.json')]) == 1
+    assert 'index.html' in capsys.readouterr().err
+    assert len(json.loads((tmp_path / 'all.json').read_text())) == 1
+
+
 @pytest.mark.parametrize(('good', 'status', 'said'), [
     (True, 1, 'left out: '), (False, 1, 'not one of the recordings could be replayed')])
 def test_a_recording_that_fails_on_the_way_does_not_take_the_others_along(

@@ -102,13 +102,13 @@ def run(args: argparse.Namespace) -> int:
     if len(scored) > 1:
         for table in conditions_tables(*zip(*scored, strict=True)):
             print(f'\n{as_text(table)}')
+    if args.json:  # before the report, so that what was measured is not lost if that fails
+        write_json(args.json, [{**to_json(played), 'score': score.as_dict() if score else None}
+                               for played, score in zip(runs, scores, strict=True)])
     names = ', '.join(source.name for source in played_sources)
     page = write_report(args.out / 'index.html', runs, scores, played_sources,
                         f'{names}: {args.mode} replay')
     print(f'\nThe report: {page}')
-    if args.json:
-        write_json(args.json, [{**to_json(played), 'score': score.as_dict() if score else None}
-                               for played, score in zip(runs, scores, strict=True)])
     if interrupted:
         return 130
     return 0 if len(runs) == len(sources) else 1
@@ -133,4 +133,4 @@ def _play(source: Source, options: DetectorOptions, args: argparse.Namespace) ->
         raise ReplayError(
             f'--mode live needs ROS 2 with this package built ({error}); `tsr doctor` says more. '
             '--mode offline needs none') from error
-    return replay_live(source, options, args.rate or 1.0)
+    return replay_live(source, options, 1.0 if args.rate is None else args.rate)
