@@ -11,6 +11,7 @@ from helpers import square_image
 
 from tsr_ros.cli import main
 from tsr_ros.cli.detect import as_record, free_name, summary
+from tsr_ros.cli.json_records import JsonArrayFile
 from tsr_ros.replay import messages
 from tsr_ros.replay.bag import BagWriter
 from tsr_ros.vision.detections import Detections
@@ -225,9 +226,20 @@ def test_an_interrupted_run_keeps_what_it_has(tsr, small_models, tmp_path):
     assert 'tsr detect: interrupted' in stderr
     assert 'Traceback' not in stderr
     assert result.read_text() == 'an older result'
-    records = json.loads((tmp_path / 'a.json.part').read_text())
+    part, = tmp_path.glob('a.json.*.part')
+    records = json.loads(part.read_text())
     assert [record['image'] for record in records] == [str(pictures[0])]
-    assert '1 results until then' in stderr
+    assert f'1 results until then are in {part}' in stderr
+
+
+def test_two_runs_that_write_one_file_do_not_mix_their_results(tmp_path):
+    path = tmp_path / 'a.json'
+    with JsonArrayFile(path) as first, JsonArrayFile(path) as second:
+        first.write({'run': 1})
+        second.write({'run': 2})
+        first.write({'run': 1})
+    assert json.loads(path.read_text()) == [{'run': 1}] * 2  # the one that ended last
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_record_is_plain_json():

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from tsr_ros.report.files import name_of_its_own
+
 
 def _as_text(record: dict) -> str:
     """Return an object as JSON; in file names, what is no UTF-8 as an escape of JSON's own."""
@@ -35,16 +37,16 @@ class JsonArrayFile:
     """
     A file with one JSON array, one object a line.
 
-    It grows as `<path>.part` and gets its name when it is whole. After an error or Ctrl-C the
-    part stays, as an array of what there was until then, and an older file stays too. Raises
-    OSError where it cannot be written.
+    It grows as a file of its own beside that, which ends in .part, and gets its name when it is
+    whole. After an error or Ctrl-C the part stays, as an array of what there was until then, and
+    an older file stays too. Raises OSError where it cannot be written.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         if self.path.is_dir():  # now rather than when all is done
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        self.part = self.path.with_name(self.path.name + '.part')
+        self.part = self.path.with_name(name_of_its_own(self.path))
         self.count = 0
 
     def write(self, record: dict) -> None:

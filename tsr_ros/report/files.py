@@ -13,6 +13,12 @@ from pathlib import Path
 from typing import Any
 
 
+def name_of_its_own(path: Path, suffix: str = '.part') -> str:
+    """Return a name for what is to become `path`, which no other call gives."""
+    # file systems take 255 bytes, which the name itself may have
+    return f'{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}{suffix}'
+
+
 @contextmanager
 def whole_file(path: Path, suffix: str = '.part') -> Iterator[Path]:
     """
@@ -23,9 +29,7 @@ def whole_file(path: Path, suffix: str = '.part') -> Iterator[Path]:
 
     :param suffix: end of the name, for writers that go by it.
     """
-    unlike_others = f'{os.getpid()}-{secrets.token_hex(4)}'
-    # file systems take 255 bytes, which the name itself may have
-    temporary = path.with_name(f'.{path.name[:40]}.{unlike_others}{suffix}')
+    temporary = path.with_name('.' + name_of_its_own(path, suffix))
     try:
         yield temporary
         with temporary.open('rb') as file:
