@@ -136,3 +136,18 @@ def test_a_node_whose_backend_hangs_can_be_shut_down(node, hang):
     assert node.trigger_shutdown() == FAILURE
     assert state(node) == ('finalized', 'finalized')
     assert node._input is None
+
+
+def test_a_node_whose_backend_hangs_receives_nothing_after_an_error(node, hang, monkeypatch):
+    told = []
+
+    def tell(kind, text):
+        told.append(kind)
+        if len(told) == 1:
+            raise OSError('no room left for the log')
+
+    monkeypatch.setattr(node, '_on_problem', tell)
+    node.trigger_deactivate()
+    assert told == ['hang'] * 2
+    assert state(node) == ('finalized', 'finalized')
+    assert node._input is None

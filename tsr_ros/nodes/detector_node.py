@@ -123,6 +123,7 @@ class DetectorNode(LifecycleNode):
     def on_error(self, _state):
         """Come back to a state from which the node can be configured again."""
         if not self._release():
+            self._close_input()
             self._state = 'finalized'
             return TransitionCallbackReturn.FAILURE
         self._state = 'unconfigured'
