@@ -119,7 +119,7 @@ def _check_jpeg(data):
             continue
         position += 2 + int.from_bytes(data[position + 2:position + 4], 'big')
         if marker == 0xda:  # the picture itself; within it 0xff is always followed by 0
-            if data.find(b'\xff\xd9', position) < 0:
+            if data.rfind(b'\xff\xd9', position) < 0:  # from the end, where it usually is
                 break
             return
     raise ImageError('JPEG of {} bytes is cut short or damaged'.format(len(data)))
