@@ -89,7 +89,7 @@ class _Judge:
         """Return mAP on a backend; None where it cannot run."""
         if (backend, precision) in self.measured:
             return self.measured[backend, precision]
-        problem = backend_status()[backend].problem
+        problem = backend_status((backend,))[backend].problem
         if problem:
             self.say(f'not measured on {backend}: {problem}')
             return None
