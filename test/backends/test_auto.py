@@ -237,6 +237,17 @@ def test_a_backend_is_measured_in_a_process_of_its_own(small_models):
     json.dumps(result)
 
 
+@pytest.mark.parametrize(('name', 'changes', 'lasting'), [
+    ('openvino', {'device': 'cuda'}, True),
+    ('tflite', {'input_wh': [192, 128]}, True),
+    ('onnxruntime', {'device': 'cuda'}, False),  # which another build of it may have
+])
+def test_what_a_backend_never_takes_is_told_apart(small_models, name, changes, lasting):
+    options = {'model': 'small', 'models_dir': str(small_models), 'threads': 1, 'batch': 1,
+               'device': 'auto', 'input_wh': None, **changes}
+    assert measure(name, ['fp32'], options)['fp32'].lasting is lasting
+
+
 def stand_in_for_python(monkeypatch, folder, script):
     program = folder / 'python'
     program.write_text('#!/bin/sh\n' + script + '\n')

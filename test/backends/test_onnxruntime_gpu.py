@@ -15,7 +15,7 @@ import pytest
 from helpers import square_image, with_int8
 
 from tsr_ros.backends import onnxruntime as module
-from tsr_ros.backends.base import DeviceError, ModelFileError, PrecisionError
+from tsr_ros.backends.base import DeviceError, ModelFileError, UnsupportedError
 from tsr_ros.backends.factory import create_backend
 from tsr_ros.backends.nvidia_driver import Gpu
 
@@ -219,9 +219,9 @@ def test_int8_is_for_the_cpu(int8_models, runtime, monkeypatch, driver, librarie
 
 
 @pytest.mark.parametrize(('device', 'precision', 'override', 'capability', 'expected'), [
-    ('cuda', 'int8', None, (8, 7), (PrecisionError, 'in int8 on a CPU alone; on cuda ask')),
-    ('tensorrt', 'int8', None, (7, 5), (PrecisionError, 'on tensorrt ask for fp16')),
-    ('cpu', 'fp16', None, (8, 7), (PrecisionError, 'no fp16 on a CPU')),
+    ('cuda', 'int8', None, (8, 7), (UnsupportedError, 'in int8 on a CPU alone; on cuda ask')),
+    ('tensorrt', 'int8', None, (7, 5), (UnsupportedError, 'on tensorrt ask for fp16')),
+    ('cpu', 'fp16', None, (8, 7), (UnsupportedError, 'no fp16 on a CPU')),
     # which can be mended
     ('tensorrt', 'fp32', None, (8, 0), (DeviceError, 'in TF32, three digits, not in fp32')),
     ('tensorrt', 'fp32', '1', (8, 7), (DeviceError, 'set NVIDIA_TF32_OVERRIDE=0')),

@@ -19,7 +19,13 @@ from helpers import square_image, with_int8
 from tensorrt_standin import VERSIONS, make_tensorrt
 
 from tsr_ros.backends import nvidia_driver, tensorrt
-from tsr_ros.backends.base import BackendError, BackendMissing, DeviceError, ModelFileError
+from tsr_ros.backends.base import (
+    BackendError,
+    BackendMissing,
+    DeviceError,
+    ModelFileError,
+    UnsupportedError,
+)
 from tsr_ros.backends.build_cache import BuildCache
 from tsr_ros.backends.detector import Detector
 from tsr_ros.backends.factory import create_backend
@@ -200,7 +206,7 @@ def test_on_a_jetson_nothing_is_copied_to_the_gpu(machine, random_models, images
 def test_a_nano_has_no_int8(machine, int8):
     machine.set_up('8.2.1', **NANO)
     with machine.backend(None, str(int8[0]), precision='int8') as backend, \
-            pytest.raises(DeviceError, match='Tegra X1 has no int8 arithmetic; ask for fp16'):
+            pytest.raises(UnsupportedError, match='Tegra X1 has no int8 arithmetic; ask for fp16'):
         backend.load()
 
 
@@ -478,7 +484,7 @@ def test_auto_takes_int8_where_the_gpu_has_it(machine, small_models, tmp_path, c
 @pytest.mark.parametrize('device', ['cpu', 'cuda:one', 'toaster'])
 def test_devices_that_it_does_not_know(machine, small_models, device):
     machine.set_up()
-    with pytest.raises(DeviceError, match='TensorRT runs on cuda'):
+    with pytest.raises(UnsupportedError, match='TensorRT runs on cuda'):
         machine.backend(small_models, device=device).load()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import compile_library
 
-from tsr_ros.backends.base import DeviceError
+from tsr_ros.backends.base import DeviceError, UnsupportedError
 from tsr_ros.backends.factory import create_backend
 
 # as in TensorFlow Lite's common.h and external_delegate_interface.h
@@ -83,12 +83,13 @@ def test_a_delegate_that_fails(random_models, compile_delegate, status, message)
         backend.load()
 
 
-@pytest.mark.parametrize(('device', 'message'), [
-    ('gpu', 'cannot load the delegate libtensorflowlite_gpu_delegate.so'),
-    ('/nowhere/delegate.so', 'cannot load the delegate /nowhere/delegate.so'),
-    ('npu', "cpu, gpu or a delegate given as the path of its .so, not 'npu'"),
+@pytest.mark.parametrize(('device', 'error', 'message'), [
+    ('gpu', DeviceError, 'cannot load the delegate libtensorflowlite_gpu_delegate.so'),
+    ('/nowhere/delegate.so', DeviceError,
+     'cannot load the delegate /nowhere/delegate.so'),
+    ('npu', UnsupportedError, "cpu, gpu or a delegate given as the path of its .so, not 'npu'"),
 ])
-def test_a_delegate_that_is_not_there(random_models, device, message):
+def test_a_delegate_that_is_not_there(random_models, device, error, message):
     backend = create_backend('tflite', 'random', 'fp32', device=device, models_dir=random_models)
-    with pytest.raises(DeviceError, match=message):
+    with pytest.raises(error, match=message):
         backend.load()

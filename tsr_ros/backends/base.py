@@ -25,8 +25,8 @@ class DeviceError(BackendError):
     """The device asked for is not there or has failed."""
 
 
-class PrecisionError(DeviceError):
-    """The device does not calculate in this precision, and never will."""
+class UnsupportedError(BackendError):
+    """What is asked for is nothing for this backend, file or computer, and never will be."""
 
 
 class BackendInfo(NamedTuple):

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .base import BackendError, PrecisionError
+from .base import BackendError, UnsupportedError
 
 _MAX_RUNS, _SECONDS = 50, 0.5
 _FEW_RUNS, _MOST_SECONDS = 3, 3.0  # for a network that takes longer than that
@@ -139,7 +139,7 @@ def main(argument):
                 say(precision=precision, median_ms=median_ms(backend), problem='', lasting=False)
         except BackendError as error:
             say(precision=precision, median_ms=None, problem=str(error),
-                lasting=isinstance(error, PrecisionError))
+                lasting=isinstance(error, UnsupportedError))
 
 
 if __name__ == '__main__':

@@ -12,7 +12,7 @@ from .base import (
     BackendMissing,
     DeviceError,
     ModelFileError,
-    PrecisionError,
+    UnsupportedError,
     is_out_of_memory,
 )
 from .nvidia_driver import find_gpu, has_nvidia_driver
@@ -66,7 +66,7 @@ class OnnxRuntimeBackend(Backend):
         if device == 'auto':
             device = 'cuda' if self.precision != 'int8' and _has_cuda(ort) else 'cpu'
         if device not in _PROVIDERS:
-            raise DeviceError('onnxruntime runs on {}, not {!r}'.format(
+            raise UnsupportedError('onnxruntime runs on {}, not {!r}'.format(
                 ', '.join(sorted(_PROVIDERS)), self.device))
         wanted = _PROVIDERS[device][0]
         if wanted not in ort.get_available_providers():
@@ -105,7 +105,7 @@ class OnnxRuntimeBackend(Backend):
     def _check_precision(self, device, number):
         """Refuse a precision that the device would silently calculate in another way."""
         if self.precision == 'fp16' and device == 'cpu':
-            raise PrecisionError(
+            raise UnsupportedError(
                 'ONNX Runtime has no fp16 on a CPU; ask for fp32 or int8, or another device')
         if self.precision == 'fp16' and device == 'cuda' and self.model_file.precision != 'fp16':
             raise ModelFileError('{} is not an fp16 file, which CUDA needs; export one'.format(
@@ -113,7 +113,7 @@ class OnnxRuntimeBackend(Backend):
         if self.precision == 'int8' and device != 'cpu':
             # https://github.com/microsoft/onnxruntime, qdq_selector_action_transformer.cc: only
             # providers of the CPU fuse a convolution with the roundings about it
-            raise PrecisionError(
+            raise UnsupportedError(
                 "ONNX Runtime calculates int8 files in int8 on a CPU alone; on {} ask for fp16 or "
                 'fp32, or take the backend tensorrt, which has an int8 file of its own'.format(
                     self.device))
@@ -252,6 +252,6 @@ def _has_tf32(version):
 def _split_device(device):
     name, colon, number = device.partition(':')
     if colon and (name == 'cpu' or not number.isdigit()):
-        raise DeviceError("onnxruntime takes a device such as 'cpu', 'cuda' or 'cuda:1', not "
+        raise UnsupportedError("onnxruntime takes a device such as 'cpu', 'cuda' or 'cuda:1', not "
                           '{!r}'.format(device))
     return name, int(number or 0)

@@ -8,7 +8,7 @@ from .base import (
     BackendMissing,
     DeviceError,
     ModelFileError,
-    PrecisionError,
+    UnsupportedError,
     is_out_of_memory,
 )
 
@@ -35,6 +35,9 @@ class OpenVinoBackend(Backend):
         ov = _import()
         core = ov.Core()
         device = 'CPU' if self.device == 'auto' else self.device.upper()
+        if device.partition('.')[0] not in ('CPU', 'GPU', 'NPU'):
+            raise UnsupportedError(
+                'OpenVINO runs on cpu, gpu or npu, not {!r}'.format(self.device))
         # to look for others loads all plugins, which then stay in memory
         if device != 'CPU' and not _is_there(device, core.available_devices):
             raise DeviceError('OpenVINO sees {}, not {!r}'.format(
@@ -72,8 +75,9 @@ class OpenVinoBackend(Backend):
         found = compiled.get_property('INFERENCE_PRECISION_HINT').get_type_name()
         self._calculates_in = found
         if found != self._configuration(device).get('INFERENCE_PRECISION_HINT', found):
-            raise PrecisionError('OpenVINO has no {} on this {} and would calculate in {}'.format(
-                self.precision, device, found))
+            raise UnsupportedError(
+                'OpenVINO has no {} on this {} and would calculate in {}'.format(
+                    self.precision, device, found))
 
     def _configuration(self, device):
         configuration = {'PERFORMANCE_HINT': 'LATENCY'}

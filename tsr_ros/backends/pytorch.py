@@ -11,7 +11,7 @@ from .base import (
     BackendMissing,
     DeviceError,
     ModelFileError,
-    PrecisionError,
+    UnsupportedError,
     is_out_of_memory,
 )
 from .weights import IMAGE, fold_input, parse_activation, read_network
@@ -81,16 +81,17 @@ class PyTorchBackend(Backend):
         try:
             device = torch.device(name)
         except RuntimeError:
-            raise DeviceError('PyTorch knows no device {!r}'.format(name))
+            raise UnsupportedError('PyTorch knows no device {!r}'.format(name))
         if device.type not in ('cpu', 'cuda'):
-            raise DeviceError('this backend runs PyTorch on cpu or cuda, not on {!r}'.format(name))
+            raise UnsupportedError(
+                'this backend runs PyTorch on cpu or cuda, not on {!r}'.format(name))
         if device.type == 'cuda' and not torch.cuda.is_available():
             raise DeviceError('PyTorch sees no CUDA device; use device cpu')
         if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
             raise DeviceError('PyTorch sees {} CUDA devices, of which {!r} is none'.format(
                 torch.cuda.device_count(), name))
         if device.type == 'cpu' and self.precision == 'fp16':
-            raise PrecisionError('PyTorch runs fp16 on a GPU; on a CPU ask for bf16 or fp32')
+            raise UnsupportedError('PyTorch runs fp16 on a GPU; on a CPU ask for bf16 or fp32')
         return device
 
     def _record(self):
@@ -202,8 +203,9 @@ class CompiledPyTorchBackend(PyTorchBackend):
     def _choose_device(self):
         if self.device not in ('auto', 'cpu'):
             # where there is a GPU, the backend pytorch has a CUDA graph
-            raise DeviceError('{} runs on the cpu, not on {!r}: take the backend pytorch'.format(
-                self.name, self.device))
+            raise UnsupportedError(
+                '{} runs on the cpu, not on {!r}: take the backend pytorch'.format(
+                    self.name, self.device))
         self.device = 'cpu'
         return super()._choose_device()
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .base import Backend, BackendError, BackendMissing, DeviceError
+from .base import Backend, BackendError, BackendMissing, DeviceError, UnsupportedError
 from .build_cache import BuildCache, cache_folder
 from .device_memory import open_device_memory
 from .nvidia_driver import find_gpu
@@ -32,7 +32,7 @@ def _has_int8(device):
     """Tell whether a GPU calculates in int8: from 6.1 on, but not the Jetson TX2's 6.2."""
     try:
         capability = find_gpu(_gpu_index(device)).compute_capability
-    except DeviceError:
+    except BackendError:
         return True  # which is said when it is needed
     return capability >= (6, 1) and capability != (6, 2)
 
@@ -40,7 +40,7 @@ def _has_int8(device):
 def _gpu_index(device):
     name, _, number = device.partition(':')
     if name not in ('auto', 'cuda') or (number and not number.isdigit()):
-        raise DeviceError('TensorRT runs on cuda or cuda:N, not {!r}'.format(device))
+        raise UnsupportedError('TensorRT runs on cuda or cuda:N, not {!r}'.format(device))
     return int(number or 0)
 
 

@@ -4,7 +4,7 @@ import collections
 import threading
 import time
 
-from .base import BackendError, DeviceError, ModelFileError, PrecisionError
+from .base import BackendError, DeviceError, ModelFileError, UnsupportedError
 
 SETTINGS = 1  # raised when this module begins to build other engines of the same model
 _WORKSPACE_BYTES = 1 << 30
@@ -85,7 +85,7 @@ def _configure(trt, config, builder, precision, gpu):
     config.clear_flag(trt.BuilderFlag.TF32)  # fp32 means fp32
     if not is_strongly_typed(trt):
         if precision == 'int8' and not builder.platform_has_fast_int8:
-            raise PrecisionError(
+            raise UnsupportedError(
                 '{} has no int8 arithmetic; ask for fp16 or fp32'.format(gpu.name))
         if precision in ('fp16', 'int8'):
             config.set_flag(trt.BuilderFlag.FP16)

@@ -5,7 +5,14 @@ import importlib
 
 import numpy as np
 
-from .base import Backend, BackendError, BackendMissing, DeviceError, ModelFileError
+from .base import (
+    Backend,
+    BackendError,
+    BackendMissing,
+    DeviceError,
+    ModelFileError,
+    UnsupportedError,
+)
 
 GPU_DELEGATE = 'libtensorflowlite_gpu_delegate.so'  # as TensorFlow's build calls it
 
@@ -67,7 +74,7 @@ class TfliteBackend(Backend):
         if self.device in ('auto', 'cpu'):
             return None
         if self.device != 'gpu' and not self.device.endswith('.so'):
-            raise DeviceError(
+            raise UnsupportedError(
                 'LiteRT runs on cpu, gpu or a delegate given as the path of its .so, not '
                 '{!r}'.format(self.device))
         library = GPU_DELEGATE if self.device == 'gpu' else self.device
@@ -84,7 +91,7 @@ class TfliteBackend(Backend):
         """Ask for buffers of our batch; the file's own width and height cannot be changed."""
         found = tuple(int(side) for side in images['shape'])
         if found[1:] != self.input_shape[1:]:
-            raise ModelFileError(
+            raise UnsupportedError(
                 '{} is made for images of {} x {}, not {} x {}: a TensorFlow Lite file has one '
                 'size; export the weights for the other'.format(
                     self.model_file.path, found[2], found[1], *self.model_file.input_wh))

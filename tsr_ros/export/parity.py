@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from tsr_ros.backends.base import Backend, BackendError, BackendMissing, PrecisionError
+from tsr_ros.backends.base import Backend, BackendError, BackendMissing, UnsupportedError
 from tsr_ros.backends.detector import Detector
 from tsr_ros.backends.factory import BACKENDS, backend_class, backend_status, create_backend
 from tsr_ros.backends.manifest import Manifest, find_model_file
@@ -190,7 +190,7 @@ def check_parity(models_dir: str, model: str, items: Sequence[LabelledImage], la
                 rows.append(_compare(backend, reference, outputs, items, entry.labels, map50))
         except BackendError as error:
             # what no such computer can do is no fault
-            reasons = left_out if isinstance(error, PrecisionError) else failed
+            reasons = left_out if isinstance(error, UnsupportedError) else failed
             reasons[f'{other} {precision}'] = str(error)
     return Parity(entry.name, (name, status[name].version), len(items), map50, tuple(rows),
                   left_out, failed)

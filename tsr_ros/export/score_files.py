@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tsr_ros.backends.base import BackendMissing, DeviceError
+from tsr_ros.backends.base import BackendMissing, DeviceError, UnsupportedError
 from tsr_ros.backends.detector import load_detector
 from tsr_ros.backends.factory import backend_status
 from tsr_ros.backends.manifest import file_sha256
@@ -97,7 +97,7 @@ class _Judge:
         try:
             detector = load_detector(self.folder.name, backend, precision, threads=self.threads,
                                      models_dir=str(self.folder.models))
-        except DeviceError as error:
+        except (DeviceError, UnsupportedError) as error:
             self.say(f'not measured on {backend}: {error}')
             return None
         with detector:
