@@ -10,16 +10,20 @@ OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
 ERROR = DiagnosticStatus.ERROR
 
-Problem = NamedTuple('Problem', [
-    ('level', bytes),
-    ('text', str),
-])
 
-Limits = NamedTuple('Limits', [
-    ('max_allowed_processing_time_ms', float),
-    ('max_acceptable_consecutive_delay_ms', float),
-    ('max_image_gap_ms', float),
-])
+class Problem(NamedTuple):
+    """What is wrong, and how bad that is."""
+
+    level: bytes
+    text: str
+
+
+class Limits(NamedTuple):
+    """From where on something is wrong, as the parameters of the same names say."""
+
+    max_allowed_processing_time_ms: float
+    max_acceptable_consecutive_delay_ms: float
+    max_image_gap_ms: float
 
 
 def make_status(name: str, hardware_id: str, problems: List[Problem],

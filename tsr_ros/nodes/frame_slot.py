@@ -4,20 +4,24 @@
 import threading
 from typing import Any, Callable, NamedTuple, Optional
 
-Frame = NamedTuple('Frame', [
-    ('message', Any),           # the image as it arrived
-    ('arrival', float),         # seconds, steady clock
-    ('stamp_age', float),       # seconds: node's clock at arrival minus stamp; NaN without one
-    ('age_offset', float),      # seconds that the frame counts as old already when it arrives
-])
 
-Counts = NamedTuple('Counts', [
-    ('received', int),
-    ('answered', int),
-    ('overwritten', int),
-    ('too_old', int),
-    ('bad', int),
-])
+class Frame(NamedTuple):
+    """An image that waits or is worked on."""
+
+    message: Any       # the image as it arrived
+    arrival: float     # seconds, steady clock
+    stamp_age: float   # seconds: node's clock at arrival minus stamp; NaN without one
+    age_offset: float  # seconds that the frame counts as old already when it arrives
+
+
+class Counts(NamedTuple):
+    """What became of the frames that arrived."""
+
+    received: int
+    answered: int
+    overwritten: int
+    too_old: int
+    bad: int
 
 
 class FrameSlot:

@@ -9,12 +9,14 @@ import numpy as np
 STAGES = ('stamp_age', 'queue_wait', 'decode', 'preprocess', 'inference', 'postprocess',
           'publish', 'total')
 
-Percentiles = NamedTuple('Percentiles', [
-    ('p50', float),
-    ('p95', float),
-    ('p99', float),
-    ('max', float),
-])
+
+class Percentiles(NamedTuple):
+    """How long a stage takes, in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+    max: float
 
 
 class LatencyWindow:

@@ -17,19 +17,17 @@ AT_START = 'only when the node is started'
 
 CLASS_CONFIDENCE = 'class_confidence.'
 
-Setting = NamedTuple('Setting', [
-    ('name', str),
-    ('default', Any),
-    ('changeable', str),
-    ('description', str),
-    ('limits', Optional[Tuple[float, float]]),
-    ('choices', Optional[Sequence[str]]),
-    ('read', Optional[Callable[[str], Any]]),  # what the text stands for; ValueError: why not
-])
 
+class Setting(NamedTuple):
+    """A parameter of the node."""
 
-def _setting(name, default, changeable, description, limits=None, choices=None, read=None):
-    return Setting(name, default, changeable, description, limits, choices, read)
+    name: str
+    default: Any
+    changeable: str
+    description: str
+    limits: Optional[Tuple[float, float]] = None
+    choices: Optional[Sequence[str]] = None
+    read: Optional[Callable[[str], Any]] = None  # what the text stands for; ValueError: why not
 
 
 def names(text: str):
@@ -48,82 +46,82 @@ def size(text: str):
 
 
 SETTINGS = (
-    _setting('autostart', True, AT_START,
-             'Configure and activate at start. If false, a lifecycle manager does it, or '
-             '`ros2 lifecycle set`.'),
-    _setting('image_transport', 'raw', UNCONFIGURED,
-             'How images come: raw (sensor_msgs/Image on `image`) or compressed (CompressedImage '
-             'on `image/compressed`).',
-             choices=('raw', 'compressed')),
-    _setting('model', 'yolov7-tiny', UNCONFIGURED,
-             'Name of a model in the manifest (`tsr models` lists them), or path of a model file '
-             'of your own.'),
-    _setting('models_dir', '', UNCONFIGURED,
-             'Folder with manifest.yaml. Empty: the one that comes with the package.'),
-    _setting('backend', 'onnxruntime', UNCONFIGURED,
-             'Inference runtime (`tsr doctor` lists those that run here), or auto: the fastest '
-             'here, measured once.'),
-    _setting('fallback', '', UNCONFIGURED,
-             'Inference runtimes that take over when `backend` fails, in that order, with commas '
-             'between them.',
-             read=names),
-    _setting('input_size', '', UNCONFIGURED,
-             "Width x height that images are shrunk to for the network, such as 416x416. Smaller "
-             "is faster and finds less far. Empty: as the model was trained.",
-             read=size),
-    _setting('device', 'auto', UNCONFIGURED,
-             'Where the runtime computes: auto, cpu, cuda, or as the runtime names it.'),
-    _setting('precision', 'auto', UNCONFIGURED,
-             'Arithmetic of the network.', choices=('auto', 'fp32', 'fp16', 'bf16', 'int8')),
-    _setting('max_accuracy_loss', 0.01, UNCONFIGURED,
-             'What `backend: auto` may give up for speed: mAP at IoU 0.5, against fp32.',
-             limits=(0.0, 1.0)),
-    _setting('threads', 0, UNCONFIGURED,
-             'Threads of the runtime on a CPU. 0: one per core.', limits=(0, 256)),
-    _setting('confidence_threshold', 0.35, ALWAYS,
-             'Detections with a lower score are not published.', limits=(0.01, 1.0)),
-    _setting('iou_threshold', 0.45, ALWAYS,
-             'Of two boxes of one class that overlap by more (intersection over union), the one '
-             'with the lower score goes.',
-             limits=(0.0, 1.0)),
-    _setting('max_detections', 100, ALWAYS,
-             'Most detections published for one image; the best ones stay.', limits=(1, 1000)),
-    _setting('max_frame_age', 1.0, ALWAYS,
-             'Seconds. An image older than this when the detector is free for it is dropped. '
-             '0: no limit.',
-             limits=(0.0, 60.0)),
-    _setting('frame_age_from', 'arrival', ALWAYS,
-             "Where an image's age counts from: its arrival at this node, or its stamp "
-             "(for that the camera's clock must agree with this computer's).",
-             choices=('arrival', 'stamp')),
-    _setting('tracking.confirm_hits', 3, ALWAYS,
-             'Images that must show a sign before it is confirmed, of the newest '
-             'tracking.confirm_window (all of them if that is less).',
-             limits=(1, 60)),
-    _setting('tracking.confirm_window', 5, ALWAYS,
-             'Number of newest images that tracking.confirm_hits are counted in.',
-             limits=(1, 60)),
-    _setting('tracking.timeout', 1.0, ALWAYS,
-             'Seconds. A sign that no image has shown for this long is forgotten.',
-             limits=(0.01, 60.0)),
-    _setting('draw.labels', True, ALWAYS,
-             'Write class and score beside each box of `~/image_annotated`.'),
-    _setting('draw.line_width', 0, ALWAYS,
-             'Pixels, of the boxes in `~/image_annotated`. 0: after the size of the image.',
-             limits=(0, 20)),
-    _setting('draw.jpeg_quality', 85, ALWAYS,
-             'Of `~/image_annotated/compressed`.', limits=(1, 100)),
-    _setting('diagnostics.period', 1.0, AT_START,
-             'Seconds between two messages on /diagnostics.', limits=(0.05, 60.0)),
-    _setting('diagnostics.window', 300, UNCONFIGURED,
-             'Number of newest images that the percentiles are taken over.', limits=(1, 100000)),
-    _setting('diagnostics.max_allowed_processing_time_ms', 200.0, ALWAYS,
-             'An image that takes longer from arrival to answer is a delay, and a WARN.',
-             limits=(0.1, 1e6)),
-    _setting('diagnostics.max_acceptable_consecutive_delay_ms', 1000.0, ALWAYS,
-             'If every image has been delayed for this long, it is an ERROR.', limits=(0.1, 1e7)),
-    _setting('diagnostics.max_image_gap_ms', 1000.0, ALWAYS,
-             'Without an image for this long, it is a WARN.', limits=(1.0, 1e7)),
+    Setting('autostart', True, AT_START,
+            'Configure and activate at start. If false, a lifecycle manager does it, or '
+            '`ros2 lifecycle set`.'),
+    Setting('image_transport', 'raw', UNCONFIGURED,
+            'How images come: raw (sensor_msgs/Image on `image`) or compressed (CompressedImage '
+            'on `image/compressed`).',
+            choices=('raw', 'compressed')),
+    Setting('model', 'yolov7-tiny', UNCONFIGURED,
+            'Name of a model in the manifest (`tsr models` lists them), or path of a model file '
+            'of your own.'),
+    Setting('models_dir', '', UNCONFIGURED,
+            'Folder with manifest.yaml. Empty: the one that comes with the package.'),
+    Setting('backend', 'onnxruntime', UNCONFIGURED,
+            'Inference runtime (`tsr doctor` lists those that run here), or auto: the fastest '
+            'here, measured once.'),
+    Setting('fallback', '', UNCONFIGURED,
+            'Inference runtimes that take over when `backend` fails, in that order, with commas '
+            'between them.',
+            read=names),
+    Setting('input_size', '', UNCONFIGURED,
+            "Width x height that images are shrunk to for the network, such as 416x416. Smaller "
+            "is faster and finds less far. Empty: as the model was trained.",
+            read=size),
+    Setting('device', 'auto', UNCONFIGURED,
+            'Where the runtime computes: auto, cpu, cuda, or as the runtime names it.'),
+    Setting('precision', 'auto', UNCONFIGURED,
+            'Arithmetic of the network.', choices=('auto', 'fp32', 'fp16', 'bf16', 'int8')),
+    Setting('max_accuracy_loss', 0.01, UNCONFIGURED,
+            'What `backend: auto` may give up for speed: mAP at IoU 0.5, against fp32.',
+            limits=(0.0, 1.0)),
+    Setting('threads', 0, UNCONFIGURED,
+            'Threads of the runtime on a CPU. 0: one per core.', limits=(0, 256)),
+    Setting('confidence_threshold', 0.35, ALWAYS,
+            'Detections with a lower score are not published.', limits=(0.01, 1.0)),
+    Setting('iou_threshold', 0.45, ALWAYS,
+            'Of two boxes of one class that overlap by more (intersection over union), the one '
+            'with the lower score goes.',
+            limits=(0.0, 1.0)),
+    Setting('max_detections', 100, ALWAYS,
+            'Most detections published for one image; the best ones stay.', limits=(1, 1000)),
+    Setting('max_frame_age', 1.0, ALWAYS,
+            'Seconds. An image older than this when the detector is free for it is dropped. '
+            '0: no limit.',
+            limits=(0.0, 60.0)),
+    Setting('frame_age_from', 'arrival', ALWAYS,
+            "Where an image's age counts from: its arrival at this node, or its stamp "
+            "(for that the camera's clock must agree with this computer's).",
+            choices=('arrival', 'stamp')),
+    Setting('tracking.confirm_hits', 3, ALWAYS,
+            'Images that must show a sign before it is confirmed, of the newest '
+            'tracking.confirm_window (all of them if that is less).',
+            limits=(1, 60)),
+    Setting('tracking.confirm_window', 5, ALWAYS,
+            'Number of newest images that tracking.confirm_hits are counted in.',
+            limits=(1, 60)),
+    Setting('tracking.timeout', 1.0, ALWAYS,
+            'Seconds. A sign that no image has shown for this long is forgotten.',
+            limits=(0.01, 60.0)),
+    Setting('draw.labels', True, ALWAYS,
+            'Write class and score beside each box of `~/image_annotated`.'),
+    Setting('draw.line_width', 0, ALWAYS,
+            'Pixels, of the boxes in `~/image_annotated`. 0: after the size of the image.',
+            limits=(0, 20)),
+    Setting('draw.jpeg_quality', 85, ALWAYS,
+            'Of `~/image_annotated/compressed`.', limits=(1, 100)),
+    Setting('diagnostics.period', 1.0, AT_START,
+            'Seconds between two messages on /diagnostics.', limits=(0.05, 60.0)),
+    Setting('diagnostics.window', 300, UNCONFIGURED,
+            'Number of newest images that the percentiles are taken over.', limits=(1, 100000)),
+    Setting('diagnostics.max_allowed_processing_time_ms', 200.0, ALWAYS,
+            'An image that takes longer from arrival to answer is a delay, and a WARN.',
+            limits=(0.1, 1e6)),
+    Setting('diagnostics.max_acceptable_consecutive_delay_ms', 1000.0, ALWAYS,
+            'If every image has been delayed for this long, it is an ERROR.', limits=(0.1, 1e7)),
+    Setting('diagnostics.max_image_gap_ms', 1000.0, ALWAYS,
+            'Without an image for this long, it is a WARN.', limits=(1.0, 1e7)),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -168,9 +166,9 @@ def declare(node) -> None:
 
 
 def _class_threshold(label):
-    return _setting(CLASS_CONFIDENCE + label, 0.0, ALWAYS,
-                    'Threshold for this class alone. 0: confidence_threshold holds.',
-                    limits=(0.0, 1.0))
+    return Setting(CLASS_CONFIDENCE + label, 0.0, ALWAYS,
+                   'Threshold for this class alone. 0: confidence_threshold holds.',
+                   limits=(0.0, 1.0))
 
 
 def declare_class_thresholds(node, labels: Sequence[str]) -> None:
