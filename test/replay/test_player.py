@@ -16,9 +16,10 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, TimeReference
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from tsr_ros.nodes.qos import latched
 from tsr_ros.replay.messages import stamp_ns
 from tsr_ros.replay.node_process import NodeProcess
-from tsr_ros.replay.player_node import LATCHED, LEDGER, main
+from tsr_ros.replay.player_node import LEDGER, main
 from tsr_ros.replay.sources import open_source
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -42,7 +43,7 @@ def listener():
     listen(Clock, '/clock', all_of_them)
     listen(CameraInfo, '/camera/camera_info', all_of_them)
     listen(Detection2DArray, '/camera/ground_truth', all_of_them)
-    listen(LabelInfo, '/camera/label_info', LATCHED)
+    listen(LabelInfo, '/camera/label_info', latched())
     listen(TimeReference, '/player_node/sent', LEDGER)
     # the images last: with them the player starts, and it has then heard of the others
     listen(CompressedImage, '/camera/image_raw/compressed', all_of_them)

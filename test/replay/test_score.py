@@ -1,5 +1,6 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import inspect
 import json
 import math
 
@@ -9,8 +10,9 @@ import pytest
 from tsr_ros.evaluation.ground_truth import GroundTruth
 from tsr_ros.nodes.parameters import SETTINGS
 from tsr_ros.replay.run import Answer, Run, in_labels_of
-from tsr_ros.replay.score import TRACKING, passing_ns, score_run
+from tsr_ros.replay.score import passing_ns, score_run
 from tsr_ros.replay.tables import conditions_tables
+from tsr_ros.tracking.sign_tracker import SignTracker
 from tsr_ros.vision.detections import Detections
 
 LABELS = ('red', 'green')
@@ -211,7 +213,9 @@ def test_frames_without_ground_truth_are_not_judged():
 
 def test_signs_are_confirmed_as_by_the_node():
     defaults = {setting.name: setting.default for setting in SETTINGS}
-    assert {name: defaults[f'tracking.{name}'] for name in TRACKING} == TRACKING
+    rules = inspect.signature(SignTracker).parameters.values()
+    assert len(rules) == 3
+    assert all(defaults[f'tracking.{rule.name}'] == rule.default for rule in rules)
 
 
 @pytest.mark.parametrize(('stamps_s', 'ahead_m', 'passed_s'), [

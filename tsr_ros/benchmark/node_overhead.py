@@ -37,6 +37,7 @@ from tsr_ros.benchmark.tables import format_ms
 from tsr_ros.msg import LatencyReport
 from tsr_ros.nodes.conversions import to_compressed_image, to_image
 from tsr_ros.nodes.middleware import large_image_environment
+from tsr_ros.replay.messages import stamp_ns
 from tsr_ros.replay.node_process import LiveError, NodeProcess
 from tsr_ros.report.files import write_json
 from tsr_ros.report.text_table import text_table
@@ -111,12 +112,12 @@ class Camera:
         return times
 
     def _send(self) -> tuple[int, float]:
-        stamp_ns = self.node.get_clock().now().nanoseconds
+        now_ns = self.node.get_clock().now().nanoseconds
         sent = time.monotonic()
         self._message.header.stamp.sec, self._message.header.stamp.nanosec = divmod(
-            stamp_ns, 10**9)
+            now_ns, 10**9)
         self._publisher.publish(self._message)
-        return stamp_ns, sent
+        return now_ns, sent
 
     def _spin_until(self, condition: Any, problem: str, period_s: float = 0.05) -> None:
         if not self._spin(condition, PATIENCE_S, period_s):
@@ -133,10 +134,10 @@ class Camera:
         return True
 
     def _on_detections(self, message: Detection2DArray) -> None:
-        self._answered[_stamp_ns(message)] = time.monotonic()
+        self._answered[stamp_ns(message)] = time.monotonic()
 
     def _on_report(self, message: LatencyReport) -> None:
-        self._reports[_stamp_ns(message)] = message
+        self._reports[stamp_ns(message)] = message
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -144,10 +145,6 @@ class Camera:
                 if status.level == DiagnosticStatus.ERROR:
                     raise LiveError(f'the detector says: {status.message}')
                 self._ready = status.message == 'active'
-
-
-def _stamp_ns(message: Any) -> int:
-    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
 
 
 def make_message(image: np.ndarray, resolution_wh: tuple[int, int], transport: str) -> Any:

@@ -23,6 +23,11 @@ class Counts(NamedTuple):
     too_old: int
     bad: int
 
+    @property
+    def settled(self) -> bool:
+        """Tell whether no frame is waiting or being worked on."""
+        return self.received == self.answered + self.overwritten + self.too_old + self.bad
+
 
 class FrameSlot:
     """

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -27,9 +27,11 @@ from tqdm import tqdm
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from tsr_ros.msg import LatencyReport
+from tsr_ros.nodes.frame_slot import Counts
+from tsr_ros.nodes.qos import latched
 from tsr_ros.replay.messages import stamp_ns
 from tsr_ros.replay.node_process import LiveError, NodeProcess
-from tsr_ros.replay.player_node import LATCHED, LATE_MS, LEDGER
+from tsr_ros.replay.player_node import LATE_MS, LEDGER
 from tsr_ros.replay.run import (
     LEAST_RATE,
     MOST_RATE,
@@ -47,21 +49,6 @@ START_TIMEOUT_S = 600.0  # a runtime may have to build its engine first
 _STALLED_S = 60.0        # what has not moved for so long will not move again
 _RESULTS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE,
                       durability=DurabilityPolicy.VOLATILE)
-
-
-class Counts(NamedTuple):
-    """What became of the frames that reached the node, as it says itself."""
-
-    received: int
-    answered: int
-    overwritten: int
-    too_old: int
-    bad: int
-
-    @property
-    def settled(self) -> bool:
-        """Tell whether no frame is waiting or being worked on."""
-        return self.received == self.answered + self.overwritten + self.too_old + self.bad
 
 
 class Observer:
@@ -84,7 +71,7 @@ class Observer:
         for message_type, topic, callback, qos in (
                 (Detection2DArray, '/detector_node/detections', self._on_detections, _RESULTS),
                 (LatencyReport, '/detector_node/latency', self._on_latency, _RESULTS),
-                (LabelInfo, '/detector_node/label_info', self._on_label_info, LATCHED),
+                (LabelInfo, '/detector_node/label_info', self._on_label_info, latched()),
                 (DiagnosticArray, '/diagnostics', self._on_diagnostics, _RESULTS)):
             node.create_subscription(message_type, topic, callback, qos)
 

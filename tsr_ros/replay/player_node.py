@@ -27,15 +27,15 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, TimeReference
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from tsr_ros.nodes.qos import latched
 from tsr_ros.replay import messages
 from tsr_ros.replay.frame import Frame, encode_jpeg
+from tsr_ros.replay.run import LEAST_RATE, MOST_RATE
 from tsr_ros.replay.sources import Source, SourceError, open_source
 from tsr_ros.vision.image_codecs import ImageError
 
 LATE_MS = 10.0  # a frame sent later than this after its time is counted
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
-                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # What was sent when must reach whoever keeps the account, even if he is found a little late.
 LEDGER = QoSProfile(history=HistoryPolicy.KEEP_ALL, depth=0,
                     reliability=ReliabilityPolicy.RELIABLE,
@@ -86,7 +86,7 @@ class PlayerNode(Node):
         if self._source.has_ground_truth:
             self._ground_truth_publisher = self.create_publisher(
                 Detection2DArray, beside + '/ground_truth', RELIABLE)
-            label_info = self.create_publisher(LabelInfo, beside + '/label_info', LATCHED)
+            label_info = self.create_publisher(LabelInfo, beside + '/label_info', latched())
             label_info.publish(_serialized(messages.label_info(self._source.labels, 0)))
         self._late = 0
         self._latest_ms = 0.0
@@ -104,7 +104,7 @@ class PlayerNode(Node):
                 description=description, read_only=True, floating_point_range=ranges))
 
         declare('source', '', 'A rosbag2, a film, a folder of images or a single image.')
-        declare('rate', 1.0, 'Times the pace of the source.', (0.01, 1000.0))
+        declare('rate', 1.0, 'Times the pace of the source.', (LEAST_RATE, MOST_RATE))
         declare('loop', False, 'Start again at the end; the clock goes on.')
         declare('frame_rate', 0.0, 'Frames per second of a film or of images. 0: as the film '
                 'says, 10 for images.', (0.0, 1000.0))

@@ -17,8 +17,6 @@ from tsr_ros.replay.run import Run
 from tsr_ros.tracking.sign_track import SignTrack
 from tsr_ros.tracking.sign_tracker import SignTracker
 
-# when the node confirms a sign and when it forgets it: its parameters' defaults
-TRACKING = {'confirm_hits': 3, 'confirm_window': 5, 'timeout': 1.0}
 _NEWEST = 5          # last sights of a sign that say how fast it comes nearer
 _STANDING_M_S = 0.1  # slower than this, a sign is never passed
 _AHEAD_S = 1.0       # so far from a sign, a drive ends before it
@@ -105,31 +103,25 @@ class RunScore(NamedTuple):
         }
 
 
-def image_results(run: Run) -> list[ImageResult]:
-    """Return the frames that were answered and whose ground truth is known."""
-    return [ImageResult(answer.name, run.condition, answer.detections, answer.ground_truth)
-            for answer in run.answers
-            if answer.detections is not None and answer.ground_truth is not None]
-
-
-def score_run(run: Run, tracker: SignTracker | None = None) -> RunScore:
+def score_run(run: Run) -> RunScore:
     """
     Judge a run whose source has ground truth.
 
     A detection is right if it overlaps an object of its class by half (intersection over union).
-    A sign is confirmed by the tracker's rules; left out, they are the node's defaults.
+    A sign is confirmed by the rules that the node has unless its parameters change them.
     """
-    results = image_results(run)
     # frames are told apart by their number: some cameras give one stamp to several
     judged = [number for number, answer in enumerate(run.answers)
               if answer.detections is not None and answer.ground_truth is not None]
+    results = [ImageResult(answer.name, run.condition, answer.detections, answer.ground_truth)
+               for answer in (run.answers[number] for number in judged)]
     matches = match_results(results, len(run.labels))
     mistakes = find_mistakes(matches, run.confidence)
     scores = score_matches(matches, run.labels, len(results), run.confidence)
 
     with_truth = {number for number, answer in enumerate(run.answers)
                   if answer.ground_truth is not None}
-    confirmed, tracks = _follow(run, tracker or SignTracker(**TRACKING))
+    confirmed, tracks = _follow(run)
     objects = matches.objects
     # (frame's number, track id): whether the detection that hit it belongs to a confirmed sign
     found: dict[tuple[int, str], bool] = {}
@@ -162,8 +154,7 @@ def _median_m(signs: Sequence[SignScore], sights: Sequence[Sight | None]) -> flo
     return float(np.median(distances_m)) if distances_m else math.nan
 
 
-def _follow(run: Run, tracker: SignTracker) \
-        -> tuple[set[tuple[int, int]], dict[tuple[int, int], SignTrack]]:
+def _follow(run: Run) -> tuple[set[tuple[int, int]], dict[tuple[int, int], SignTrack]]:
     """
     Follow and confirm as the node does.
 
@@ -171,6 +162,7 @@ def _follow(run: Run, tracker: SignTracker) \
         of each.
     """
     confirmed, tracks = set(), {}
+    tracker = SignTracker()
     for number, answer in enumerate(run.answers):
         if answer.detections is None:
             continue
