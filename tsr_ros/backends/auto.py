@@ -49,7 +49,7 @@ class AutoBackend(DelegatingBackend):
 
     def __init__(self, model='', precision='auto', max_loss=MAX_LOSS, models_dir=None,
                  **options):
-        super().__init__(options.get('threads', 0), options.get('batch', 1))
+        super().__init__(options.get('batch', 1))
         self._precision, self._max_loss = precision, max_loss
         # paths are absolute: what measures runs in another folder
         self._options = dict(
@@ -182,14 +182,13 @@ def _candidate(name, precision, model, models_dir, device):
         return [Candidate(name, precision, file.sha256, 0.0)]
     manifest = Manifest.read(models_dir or default_models_dir())
     entry = manifest.model(model or manifest.default)
-    for formats, wanted in cls.file_choices(precision, device):
-        try:
-            file = find_model_file(entry, formats, wanted)
-        except BackendError:
-            continue
-        sha256 = ' '.join([file.sha256] + [data[1] for data in file.data])
-        return [Candidate(name, precision, sha256, _loss(file, name, precision))]
-    return []
+    (formats, wanted), = cls.file_choices(precision, device)
+    try:
+        file = find_model_file(entry, formats, wanted)
+    except BackendError:
+        return []
+    sha256 = ' '.join([file.sha256] + [data[1] for data in file.data])
+    return [Candidate(name, precision, sha256, _loss(file, name, precision))]
 
 
 def _loss(file, backend, precision):

@@ -81,7 +81,11 @@ class Backend:
 
     @classmethod
     def file_choices(cls, precision, device='auto'):
-        """Return (formats, precision) of the model files to look for, the best first."""
+        """
+        Return (formats, precision) of the model files to look for, the best first.
+
+        It is one, unless the precision is auto.
+        """
         return [(cls.formats, precision)]
 
     def load(self):
@@ -183,7 +187,7 @@ def is_out_of_memory(error):
     text = str(error).lower()
     return any(words in text for words in (
         'out of memory', 'out_of_memory', 'failed to allocate', 'bad_alloc', 'bad allocation',
-        'not enough memory', 'cuda_error_out_of_memory', 'cuda failure 2'))
+        'not enough memory', 'cuda failure 2'))
 
 
 def available_cpus():

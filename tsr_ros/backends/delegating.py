@@ -8,9 +8,8 @@ class DelegatingBackend(Backend):
 
     backend = None
 
-    def __init__(self, threads=0, batch=1):
+    def __init__(self, batch=1):
         # deliberately not Backend's: the model file and the rest are those of the one picked
-        self.threads = threads
         self.batch = batch
         self.loaded = False
 

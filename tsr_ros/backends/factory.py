@@ -78,7 +78,7 @@ def _with_fallback(names, options, precision, device, max_loss):
 
     def create(name):
         return create_backend(name, max_loss=max_loss, **dict(options, **own.get(name, {})))
-    return FallbackBackend(names, create, options['threads'], options['batch'])
+    return FallbackBackend(names, create, options['batch'])
 
 
 def _open_best(choices, model, models_dir):

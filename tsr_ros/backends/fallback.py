@@ -14,9 +14,9 @@ class FallbackBackend(DelegatingBackend):
 
     name = 'fallback'
 
-    def __init__(self, names, create, threads=0, batch=1):
+    def __init__(self, names, create, batch=1):
         """Take names in order and `create`, which returns a backend by name, not loaded."""
-        super().__init__(threads, batch)
+        super().__init__(batch)
         self._names = list(names)
         self._create = create
 

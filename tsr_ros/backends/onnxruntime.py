@@ -191,8 +191,6 @@ class OnnxRuntimeBackend(Backend):
         return self._maps
 
     def _describe(self):
-        if self._session is None:
-            return self.device, ''
         providers = self._session.get_providers()
         device = providers[0].replace('ExecutionProvider', '').lower()
         detail = 'execution providers ' + ', '.join(providers)

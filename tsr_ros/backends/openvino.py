@@ -103,8 +103,6 @@ class OpenVinoBackend(Backend):
         return self._maps
 
     def _describe(self):
-        if self._request is None:
-            return self.device, ''
         detail = 'latency hint, what is not int8 in ' if self.precision == 'int8' else (
             'latency hint, calculates in ')
         return self._device.lower(), detail + self._calculates_in

@@ -39,7 +39,7 @@ class PyTorchBackend(Backend):
         self._dtype = {
             'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16,
         }[self.precision]
-        if self.threads and self._place.type == 'cpu':
+        if self._place.type == 'cpu':
             torch.set_num_threads(self.threads)
         network = fold_input(read_network(self.model_file.path))
         try:
@@ -174,8 +174,6 @@ class PyTorchBackend(Backend):
         return self._views
 
     def _describe(self):
-        if self._operations is None:
-            return self.device, ''
         if self._place.type == 'cuda':
             return str(self._place), self._torch.cuda.get_device_name(self._place) + ', CUDA graph'
         return 'cpu', 'eager, channels_last'

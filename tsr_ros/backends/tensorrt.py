@@ -198,8 +198,6 @@ class TensorRtBackend(Backend):
         return self._maps
 
     def _describe(self):
-        if self._runner is None:
-            return self.device, ''
         return 'cuda:{}'.format(self._gpu.index), self._detail
 
     def _close(self):

@@ -205,14 +205,12 @@ def _variants(entry: Any, backends: Sequence[str]) -> Iterator[tuple[str, str, s
             yield name, '', status[name].problem
             continue
         for precision in cls.precisions:
+            (formats, stored), = cls.file_choices(precision)
             reason = ''
-            for formats, stored in cls.file_choices(precision):
-                try:
-                    find_model_file(entry, formats, stored)
-                    reason = ''
-                    break
-                except BackendError as error:
-                    reason = str(error)
+            try:
+                find_model_file(entry, formats, stored)
+            except BackendError as error:
+                reason = str(error)
             yield name, precision, reason
 
 

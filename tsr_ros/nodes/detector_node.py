@@ -169,7 +169,7 @@ class DetectorNode(LifecycleNode):
         """Ask the backend what really runs; one that stands in for another is a problem."""
         backend = self._detector.backend
         self._info = backend.describe()
-        self._described = getattr(backend, 'failures', ())
+        self._described = backend.failures
         if self._described:
             self._diagnostics.problem('fallback', '{} stands in: {}'.format(
                 self._info.name, '; '.join(self._described)), lasting=True)
@@ -270,7 +270,7 @@ class DetectorNode(LifecycleNode):
 
     def _report(self, frame, bgr, detections, times_ms):
         self._diagnostics.answered(times_ms)
-        if getattr(self._detector.backend, 'failures', ()) != self._described:
+        if self._detector.backend.failures != self._described:
             self._describe()
         counts = self._slot.counts()
         self._latency_publisher.publish(LatencyReport(
