@@ -83,7 +83,7 @@ def test_the_memory_of_the_node_with_each_backend(small_models, own_domain, tmp_
          'node_memory._IMAGES = 1\n'
          'result = json.load(open(sys.argv[1]))\n'
          'image = numpy.zeros((720, 1280, 3), numpy.uint8)\n'
-         'node_memory.add_node_memory(result, {"small": sys.argv[2]}, image, False)\n'
+         'node_memory.add_node_memory(result, {"small": sys.argv[2]}, image)\n'
          'json.dump(result, open(sys.argv[3], "w"))\n',
          str(tmp_path / 'in.json'), str(small_models), str(tmp_path / 'out.json')],
         capture_output=True, text=True)

@@ -91,7 +91,7 @@ def test_notes_and_contents(tmp_path, storage):
     with BagReader(write(tmp_path / 'bag', storage)) as bag:
         assert bag.condition == 'night_rain'
         assert bag.metadata['licence'] == 'Apache-2.0'
-        assert bag.labels() == LABELS
+        assert bag.labels(RAW_TOPIC) == LABELS
         assert {topic.name: topic.count for topic in bag.topics} == ALL_TOPICS
         assert (bag.start_ns, bag.duration_ns) == (SECOND, 2 * SECOND)
 
@@ -144,7 +144,7 @@ def test_labels_of_another_set(tmp_path):
     with BagWriter(tmp_path / 'bag') as writer:
         writer.write_frame(Frame('f', SECOND, PNG, None, truth), labels=['cat', 'dog'])
     with BagReader(tmp_path / 'bag') as bag:
-        assert bag.labels() == ('cat', 'dog')
+        assert bag.labels(RAW_TOPIC) == ('cat', 'dog')
         assert next(bag.frames()).ground_truth.class_id.tolist() == [1]
 
 
@@ -464,7 +464,7 @@ def test_labels_that_are_not_numbered_from_0(tmp_path):
     info.class_map[1].class_id = 5
     bag = write_messages(tmp_path / 'bag', (LABEL_INFO_TOPIC, info))
     with BagReader(bag) as reader, pytest.raises(BagError, match=r'\[0, 5\], not from 0 on'):
-        reader.labels()
+        reader.labels(RAW_TOPIC)
 
 
 def test_is_bag(tmp_path):

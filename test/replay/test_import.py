@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tsr_ros.cli import main
-from tsr_ros.replay.bag import BagReader, frames
+from tsr_ros.replay.bag import COMPRESSED_TOPIC, BagReader, frames
 from tsr_ros.replay.frame import Frame
 from tsr_ros.replay.importing import import_recording, thinned
 
@@ -113,7 +113,7 @@ def test_labels_become_ground_truth(tmp_path):
     (tmp_path / 'set/data.yaml').write_text('names: [cat, dog]\n')
     import_recording(tmp_path / 'set', tmp_path / 'bag', progress=False)
     with BagReader(tmp_path / 'bag') as bag:
-        assert bag.labels() == ('cat', 'dog')
+        assert bag.labels(COMPRESSED_TOPIC) == ('cat', 'dog')
         two, none, unknown = (frame.ground_truth for frame in bag.frames())
     assert two.class_id.tolist() == [1, 0]
     np.testing.assert_allclose(two.xyxy, [[24, 12, 40, 36], [0, 0, 16, 24]])

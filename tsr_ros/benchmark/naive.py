@@ -20,6 +20,8 @@ from tsr_ros.vision.nms import nms_numpy
 from tsr_ros.yolov7.checkpoint import load_weights
 from tsr_ros.yolov7.decode import decode_maps
 
+_IOU = 0.45  # above which the worse of two boxes goes
+
 
 class NaiveDetector:
     """
@@ -29,10 +31,9 @@ class NaiveDetector:
     Convolutions and batch norms are fused, as exported files have them too.
     """
 
-    def __init__(self, model_file: ModelFile, threads: int, confidence: float = 0.25,
-                 iou: float = 0.45):
+    def __init__(self, model_file: ModelFile, threads: int, confidence: float = 0.25):
         torch.set_num_threads(threads)
-        self.model_file, self.confidence, self.iou = model_file, confidence, iou
+        self.model_file, self.confidence = model_file, confidence
         self.labels = list(model_file.labels)
         self.threads = threads
         self.timings = Timings(0.0, 0.0, 0.0)
@@ -66,13 +67,9 @@ class NaiveDetector:
         class_id, score = scores.argmax(1), scores.max(1)
         kept = score >= self.confidence
         xyxy, score, class_id = cxcywh_to_xyxy(rows[kept, :4]), score[kept], class_id[kept]
-        kept = nms_numpy(xyxy, score, class_id, self.iou)
+        kept = nms_numpy(xyxy, score, class_id, _IOU)
         found = Detections(
             geometry.to_source(xyxy[kept]), score[kept], class_id[kept].astype(np.int32))
         self.timings = Timings((prepared - start) * 1e3, (inferred - prepared) * 1e3,
                                (time.perf_counter() - inferred) * 1e3)
         return found
-
-    def close(self) -> None:
-        """Let the network go."""
-        self._network = None

@@ -28,7 +28,7 @@ def has_ros() -> bool:
 
 
 def add_node_memory(result: dict[str, Any], models_dirs: dict[str, str], image: np.ndarray,
-                    progress: bool = True, note: Callable[[str], None] = print) -> None:
+                    note: Callable[[str], None] = print) -> None:
     """
     Write `node_resident_mb` into the cases on a CPU: the node's process, fed with raw 720p.
 
@@ -44,7 +44,7 @@ def add_node_memory(result: dict[str, Any], models_dirs: dict[str, str], image: 
     os.environ.update(large_image_environment())
     cases = [case for case in result['cases']
              if case['batch'] == 1 and case['backend'] != NAIVE and is_on_cpu(case)]
-    for case in tqdm(cases, 'memory of the node', unit='node', disable=not progress):
+    for case in tqdm(cases, 'memory of the node', unit='node'):
         options = {'model': case['model'], 'models_dir': models_dirs[case['model']],
                    'backend': case['backend'], 'precision': case['precision'],
                    'threads': case['threads'], 'device': 'cpu'}

@@ -30,11 +30,10 @@ def format_ms(value: float | None) -> str:
     return f'{value:.1f}' if value >= 10 else f'{value:.2f}'
 
 
-def find_case(result: Mapping[str, Any], model: str, backend: str,
-              precision: str = 'fp32') -> dict[str, Any] | None:
-    """Return a case of batch 1, or None."""
+def find_case(result: Mapping[str, Any], model: str, backend: str) -> dict[str, Any] | None:
+    """Return a case of batch 1 in fp32, or None."""
     return next((case for case in result['cases'] if case['batch'] == 1 and (
-        case['model'], case['backend'], case['precision']) == (model, backend, precision)), None)
+        case['model'], case['backend'], case['precision']) == (model, backend, 'fp32')), None)
 
 
 def is_on_cpu(case: Mapping[str, Any]) -> bool:
@@ -59,13 +58,12 @@ def loss(case: Mapping[str, Any]) -> float | None:
     return case['map50_fp32'] - case['map50']
 
 
-def _is_good(case: Mapping[str, Any], max_loss: float) -> bool:
+def _is_good(case: Mapping[str, Any]) -> bool:
     """Tell, as `backend: auto` does, whether a precision may be deployed."""
     cost = loss(case)
     if cost is None:
-        return case['precision'] == 'fp32' or (
-            case['precision'] in ('bf16', 'fp16') and max_loss >= ROUNDING_LOSS)
-    return case['precision'] == 'fp32' or cost <= max_loss
+        return case['precision'] in ('fp32', 'bf16', 'fp16')  # which lose ROUNDING_LOSS at most
+    return case['precision'] == 'fp32' or cost <= MAX_LOSS
 
 
 HEADINGS = ('backend', 'precision', 'batch', 'lowest', 'average', 'highest', 'median', 'p95',
@@ -109,13 +107,13 @@ def _ratio(statistics: Mapping[str, float], reference: Mapping[str, Any] | None,
     return f'{statistics["median_ms"] / reference["statistics"][part]["median_ms"]:.2f}'
 
 
-def recommend(result: Mapping[str, Any], model: str, max_loss: float = MAX_LOSS) -> str:
+def recommend(result: Mapping[str, Any], model: str) -> str:
     """Return which backend and precision to deploy on this computer, in a sentence and why."""
     cases = [case for case in result['cases'] if case['model'] == model and case['batch'] == 1
              and case['backend'] != NAIVE]
     if not cases:
         return f'No backend ran {model} here.'
-    good = [case for case in cases if _is_good(case, max_loss)]
+    good = [case for case in cases if _is_good(case)]
     ranked = sorted(good or cases, key=lambda case: case['statistics']['total']['median_ms'])
     best = ranked[0]
     median = best['statistics']['total']['median_ms']

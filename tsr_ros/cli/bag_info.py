@@ -75,7 +75,7 @@ def _ground_truth(bag: BagReader, topic: str, labels: Sequence[str]) -> dict[str
     for _, _, message in bag.messages([topic]):
         try:
             truth: GroundTruth = to_ground_truth(message, labels)
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
             raise BagError(f'{bag.path}: {topic}: {error}') from None
         frames += 1
         boxes.update(truth.class_id.tolist())

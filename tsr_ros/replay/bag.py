@@ -44,7 +44,6 @@ _TRANSPORTS = ('compressed', 'compressedDepth')  # of image_transport: the end o
 _FOREVER = QosTime(2147483647, 4294967295)
 _LATCHED = Qos(QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL,
                _FOREVER, _FOREVER, QosLiveliness.AUTOMATIC, _FOREVER, False)
-_LATCHED_TOPICS = ('/tf_static', LABEL_INFO_TOPIC)
 # The newest version of the metadata that every ROS 2 from Humble on reads.
 _METADATA_VERSION = 8
 
@@ -172,7 +171,7 @@ class BagReader:
             candidates.append(f'/camera/{name}')
         return next((topic for topic in candidates if self.has(topic)), None)
 
-    def labels(self, image_topic: str = RAW_TOPIC) -> tuple[str, ...]:
+    def labels(self, image_topic: str) -> tuple[str, ...]:
         """Return the names by class id that a camera's label_info has, else this package's."""
         topic = self.beside(image_topic, 'label_info')
         for _, _, info in self.messages([topic] if topic else []):
@@ -370,7 +369,7 @@ class BagWriter:
         type_name = message.__msgtype__
         store = messages.typestore()
         if topic not in self._connections:
-            qos = [_LATCHED] if topic in _LATCHED_TOPICS else []
+            qos = [_LATCHED] if topic == LABEL_INFO_TOPIC else []
             self._connections[topic] = self._writer.add_connection(
                 topic, type_name, typestore=store, offered_qos_profiles=qos)
         self._writer.write(self._connections[topic], stamp_ns,

@@ -67,18 +67,18 @@ def stamp_ns(message: Any) -> int:
     return stamp.sec * 10**9 + stamp.nanosec
 
 
-def image(bgr: np.ndarray, stamp_ns: int, frame_id: str = CAMERA_FRAME) -> Any:
+def image(bgr: np.ndarray, stamp_ns: int) -> Any:
     """Return a sensor_msgs/Image of a BGR picture, uint8 (H, W, 3)."""
     height, width = bgr.shape[:2]
-    return make(IMAGE, header=header(stamp_ns, frame_id), height=height, width=width,
+    return make(IMAGE, header=header(stamp_ns), height=height, width=width,
                 encoding='bgr8', is_bigendian=0, step=3 * width,
                 data=np.ascontiguousarray(bgr).reshape(-1))
 
 
-def compressed_image(data: bytes, stamp_ns: int, frame_id: str = CAMERA_FRAME) -> Any:
+def compressed_image(data: bytes, stamp_ns: int) -> Any:
     """Return a sensor_msgs/CompressedImage of a JPEG or PNG file's bytes."""
     kind = 'png' if data[:4] == b'\x89PNG' else 'jpeg'
-    return make(COMPRESSED_IMAGE, header=header(stamp_ns, frame_id),
+    return make(COMPRESSED_IMAGE, header=header(stamp_ns),
                 format=f'bgr8; {kind} compressed bgr8', data=np.frombuffer(data, np.uint8))
 
 
@@ -94,8 +94,7 @@ def to_bgr(message: Any) -> np.ndarray:
                         message.step, bool(message.is_bigendian))
 
 
-def camera_info(resolution_wh: tuple[int, int], stamp_ns: int, focal_px: float = 0.0,
-                frame_id: str = CAMERA_FRAME) -> Any:
+def camera_info(resolution_wh: tuple[int, int], stamp_ns: int, focal_px: float = 0.0) -> Any:
     """
     Return a sensor_msgs/CameraInfo of a pinhole camera that looks through the image's centre.
 
@@ -108,13 +107,12 @@ def camera_info(resolution_wh: tuple[int, int], stamp_ns: int, focal_px: float =
     p = np.insert(k.reshape(3, 3), 3, 0.0, axis=1).reshape(-1)
     roi = make('sensor_msgs/msg/RegionOfInterest', x_offset=0, y_offset=0, height=0, width=0,
                do_rectify=False)
-    return make(CAMERA_INFO, header=header(stamp_ns, frame_id), height=height, width=width,
+    return make(CAMERA_INFO, header=header(stamp_ns), height=height, width=width,
                 distortion_model='plumb_bob', d=np.zeros(5), k=k,
                 r=np.eye(3).reshape(-1) * calibrated, p=p, binning_x=0, binning_y=0, roi=roi)
 
 
-def detections(truth: GroundTruth, labels: Sequence[str], stamp_ns: int,
-               frame_id: str = CAMERA_FRAME) -> Any:
+def detections(truth: GroundTruth, labels: Sequence[str], stamp_ns: int) -> Any:
     """
     Return a vision_msgs/Detection2DArray of ground truth.
 
@@ -137,10 +135,10 @@ def detections(truth: GroundTruth, labels: Sequence[str], stamp_ns: int,
         centre = make('vision_msgs/msg/Pose2D', theta=0.0, position=make(
             'vision_msgs/msg/Point2D', x=(x1 + x2) / 2, y=(y1 + y2) / 2))
         boxes.append(make(
-            'vision_msgs/msg/Detection2D', header=header(stamp_ns, frame_id), results=[result],
+            'vision_msgs/msg/Detection2D', header=header(stamp_ns), results=[result],
             bbox=make('vision_msgs/msg/BoundingBox2D', center=centre, size_x=x2 - x1,
                       size_y=y2 - y1), id=track))
-    return make(DETECTIONS, header=header(stamp_ns, frame_id), detections=boxes)
+    return make(DETECTIONS, header=header(stamp_ns), detections=boxes)
 
 
 def to_ground_truth(message: Any, labels: Sequence[str]) -> GroundTruth:
@@ -178,11 +176,11 @@ def _class_id(name: str, labels: Sequence[str]) -> int:
     raise ValueError(f"class '{name}' is not one of {', '.join(labels)}")
 
 
-def label_info(labels: Sequence[str], stamp_ns: int, frame_id: str = CAMERA_FRAME) -> Any:
+def label_info(labels: Sequence[str], stamp_ns: int) -> Any:
     """Return the vision_msgs/LabelInfo that names the classes."""
     class_map = [make('vision_msgs/msg/VisionClass', class_id=class_id, class_name=name)
                  for class_id, name in enumerate(labels)]
-    return make(LABEL_INFO, header=header(stamp_ns, frame_id), class_map=class_map, threshold=0.0)
+    return make(LABEL_INFO, header=header(stamp_ns), class_map=class_map, threshold=0.0)
 
 
 def transform(stamp_ns: int, parent: str, child: str, translation_m: Sequence[float],

@@ -17,6 +17,7 @@ import yaml
 from tsr_ros.nodes.middleware import large_image_environment
 
 _LAST_LINES = 12
+_PATIENCE_S = 10.0  # before a process that was asked to end is asked more firmly
 
 
 class LiveError(Exception):
@@ -90,11 +91,11 @@ class NodeProcess:
         lines = self._log.read_text(errors='replace').splitlines()[-_LAST_LINES:]
         return '\n'.join(f'    {line}' for line in lines) or '    (it wrote nothing)'
 
-    def stop(self, patience_s: float = 10.0) -> None:
-        """End the process: ask, insist after `patience_s` seconds, then kill."""
+    def stop(self) -> None:
+        """End the process: ask, insist after some seconds, then kill."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             if self._process.poll() is not None:
                 return
             self._process.send_signal(number)
             self._process.send_signal(signal.SIGCONT)  # a process that is halted hears nothing
-            self.wait(patience_s)
+            self.wait(_PATIENCE_S)

@@ -55,16 +55,14 @@ def letterbox_geometry(source_wh, input_wh):
     )
 
 
-def letterbox(image, input_wh, out=None):
+def letterbox(image, input_wh):
     """
     Fit a BGR image (H, W, 3) uint8 into (input height, input width, 3), padded with grey.
 
-    Returns the input and its geometry. The result is written into `out` where that is given.
+    Returns the input and its geometry.
     """
     geometry = letterbox_geometry((image.shape[1], image.shape[0]), input_wh)
-    if out is None:
-        out = np.empty((input_wh[1], input_wh[0], 3), np.uint8)
-    out[:] = GREY
+    out = np.full((input_wh[1], input_wh[0], 3), GREY, np.uint8)
     _resize_into(image, geometry, out)
     return out, geometry
 
