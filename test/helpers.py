@@ -264,10 +264,6 @@ def _random_network(num_classes, seed):
     return network.graph, outputs, network.tensors
 
 
-if __name__ == '__main__':
-    write_test_models(sys.argv[1])
-
-
 def with_int8(folder, small_models, scores):
     """Return a models folder with a file that calls itself int8, with these scores."""
     shutil.copytree(str(small_models), str(folder))
@@ -278,3 +274,7 @@ def with_int8(folder, small_models, scores):
                       precision='int8', scores=scores))
     path.write_text(yaml.safe_dump(manifest))
     return folder
+
+
+if __name__ == '__main__':
+    write_test_models(sys.argv[1])
