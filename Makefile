@@ -20,7 +20,7 @@ IN_ENVIRONMENT := . $(ENVIRONMENT)/setup.sh &&
 SET_UP = $(or $(PYTHON),$(error Python is missing. Install it: sudo apt install python3.11 python3.11-venv)) \
 	scripts/environment.py --ros $(ROS)
 ON_ROBOT := tsr_ros/vision tsr_ros/backends tsr_ros/tracking tsr_ros/nodes \
-	$(addprefix tsr_ros/cli/,__init__.py computer.py doctor.py engine.py models.py) setup.py
+	$(addprefix tsr_ros/cli/,__init__.py arguments.py computer.py doctor.py engine.py models.py) setup.py
 
 .PHONY: help environment environment-test demo test lint bench-backends bench-node bench-training clean
 

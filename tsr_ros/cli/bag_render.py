@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tsr_ros.cli.arguments import size_wh
 from tsr_ros.replay.bag import BagError
 from tsr_ros.replay.render.blender_process import BlenderError, BlenderMissingError
 from tsr_ros.replay.render.canvas import FontMissingError
@@ -54,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     settings.add_argument('--seed', type=int, help='another road with other signs')
     settings.add_argument('--length', type=float, metavar='SECONDS')
     settings.add_argument('--rate', type=float, metavar='HZ', help='frames per second')
-    settings.add_argument('--resolution', type=_resolution, metavar='WxH', help='pixels')
+    settings.add_argument('--resolution', type=size_wh, metavar='WxH', help='pixels')
     settings.add_argument('--weather', choices=WEATHERS)
     settings.add_argument('--time-of-day', choices=TIMES_OF_DAY)
     settings.add_argument('--visibility', type=float, metavar='METRES')
@@ -108,10 +109,3 @@ def _count(option: str, text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise SceneError(f'{option} {text}: expected a whole number above 0')
     return int(text)
-
-
-def _resolution(text: str) -> list[int]:
-    width, _, height = text.partition('x')
-    if not (width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f'{text!r} is not of the form 960x540')
-    return [int(width), int(height)]

@@ -7,28 +7,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tsr_ros.backends.base import BackendError
+from tsr_ros.cli.arguments import add_models_dir, not_negative, positive
 from tsr_ros.report.files import write_json, write_text
 from tsr_ros.report.text_table import text_table
 
 ERRORS = (BackendError, ValueError, ImportError)
-
-
-def _at_least(least: int, text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text} is no whole number') from None
-    if value < least:
-        raise argparse.ArgumentTypeError(f'{text} is less than {least}')
-    return value
-
-
-_positive = partial(_at_least, 1)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='the word compare, then results to set side by side')
     parser.add_argument('--model', action='append', default=[], metavar='NAME',
                         help='of the manifest; may be given again (default: all)')
-    parser.add_argument('--models-dir', metavar='DIR',
-                        help='folder with manifest.yaml (default: that of the package)')
+    add_models_dir(parser)
     parser.add_argument('--untrained', action='append', default=[],
                         choices=('yolov7', 'yolov7-tiny'),
                         help='time this network with untrained weights, which takes as long: '
@@ -51,16 +37,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='may be given again; naive is PyTorch without care (default: all)')
     parser.add_argument('--precision', action='append', default=[], metavar='NAME',
                         help='may be given again (default: all, fp16 on accelerators only)')
-    parser.add_argument('--batch', type=_positive, action='append', default=[], metavar='N',
+    parser.add_argument('--batch', type=positive, action='append', default=[], metavar='N',
                         help='may be given again (default: 1)')
     parser.add_argument('--device', action='append', default=[], metavar='NAME',
                         help='as the backend names it; may be given again: --device cpu --device '
                              'cuda (default: what each backend chooses)')
-    parser.add_argument('--threads', type=partial(_at_least, 0), default=0, metavar='N',
+    parser.add_argument('--threads', type=not_negative, default=0, metavar='N',
                         help='on a CPU (default: one for each core)')
-    parser.add_argument('--runs', type=_positive, default=50, metavar='N',
+    parser.add_argument('--runs', type=positive, default=50, metavar='N',
                         help='timed runs of each case (default: %(default)s)')
-    parser.add_argument('--rounds', type=_positive, default=5, metavar='N',
+    parser.add_argument('--rounds', type=positive, default=5, metavar='N',
                         help='turns that they are spread over, 3 at least (default: %(default)s)')
     parser.add_argument('--image', type=Path, metavar='FILE',
                         help='picture to detect in (default: a frame of a recording of the '

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from tsr_ros.backends.base import BackendError
 from tsr_ros.backends.detector import load_detector
 from tsr_ros.backends.factory import AUTO, BACKENDS, ON_REQUEST
+from tsr_ros.cli.arguments import add_models_dir, not_negative, share
 from tsr_ros.cli.json_records import JsonArrayFile, JsonLines
 from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES
 from tsr_ros.replay.bag import is_bag
@@ -63,9 +64,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('sources', nargs='+', metavar='SOURCE', type=Path,
                         help='image, folder (searched through), film or rosbag2')
     add_model_arguments(parser)
-    parser.add_argument('--conf', type=_share, default=0.25, metavar='SCORE',
+    parser.add_argument('--conf', type=share, default=0.25, metavar='SCORE',
                         help='least score of a detection, 0 to 1 (default: %(default)s)')
-    parser.add_argument('--iou', type=_share, default=0.45, metavar='IOU',
+    parser.add_argument('--iou', type=share, default=0.45, metavar='IOU',
                         help='overlap above which the worse of two boxes of one class goes '
                         '(default: %(default)s)')
     parser.add_argument('--topic', help='images of recordings that have several')
@@ -83,8 +84,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', default='yolov7-tiny',
                         help="name of a model (`tsr models` lists them), '' for the manifest's "
                         'default, or path of a model file of your own (default: %(default)s)')
-    parser.add_argument('--models-dir', metavar='DIR',
-                        help='folder with manifest.yaml (default: the one that came along)')
+    add_models_dir(parser)
     parser.add_argument('--backend', default='onnxruntime',
                         choices=(*BACKENDS, *ON_REQUEST, AUTO),
                         help='inference runtime; `tsr doctor` says which run here; auto takes the '
@@ -95,22 +95,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
                         'was measured to be as good)')
     parser.add_argument('--device', default='auto',
                         help='auto, cpu, cuda, or as the runtime names it (default: %(default)s)')
-    parser.add_argument('--threads', type=_count, default=0, metavar='N',
+    parser.add_argument('--threads', type=not_negative, default=0, metavar='N',
                         help='on a CPU (default: one for each core)')
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'{text} does not lie between 0 and 1')
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f'{text} is less than 0')
-    return value
 
 
 def run(args: argparse.Namespace) -> int:

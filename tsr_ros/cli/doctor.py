@@ -11,6 +11,7 @@ from tsr_ros import __version__
 from tsr_ros.backends.base import BackendError, ModelFileError
 from tsr_ros.backends.factory import BACKENDS, backend_class, create_backend
 from tsr_ros.backends.manifest import Manifest, check_sha256, default_models_dir
+from tsr_ros.cli.arguments import add_models_dir
 from tsr_ros.cli.computer import describe_computer, describe_gpu
 
 ERRORS = ()
@@ -29,8 +30,7 @@ def configure(parser):
         'Say what runs on this computer and why the rest does not. Exit status 0 if at least one '
         'backend runs one model here, else 1. TensorRT builds an engine when it is first tried, '
         'which takes seconds on a large GPU and many minutes on a small one.')
-    parser.add_argument('--models-dir', metavar='DIR',
-                        help='folder with manifest.yaml (default: the one that came along)')
+    add_models_dir(parser)
     parser.add_argument('--json', action='store_true', help='write it as one JSON object')
 
 

@@ -6,6 +6,7 @@ import sys
 
 from tsr_ros.backends.base import BackendError
 from tsr_ros.backends.factory import create_backend
+from tsr_ros.cli.arguments import add_models_dir, size_wh
 
 ERRORS = (BackendError,)
 
@@ -25,14 +26,7 @@ def configure(parser):
                         help='images at once (default: %(default)s, which the node takes)')
     parser.add_argument('--input-size', type=size_wh, metavar='WxH',
                         help="of the network, as in 640x384 (default: the model's)")
-    parser.add_argument('--models-dir', metavar='DIR',
-                        help='folder with manifest.yaml (default: the one that came along)')
-
-
-def size_wh(text):
-    """Return (width, height) of a text such as 640x384."""
-    width, _, height = text.partition('x')
-    return int(width), int(height)  # argparse tells of a ValueError
+    add_models_dir(parser)
 
 
 def run(args):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tsr_ros.backends.base import BackendError
 from tsr_ros.backends.detector import load_detector
+from tsr_ros.cli.arguments import share
 from tsr_ros.cli.detect import add_model_arguments
 from tsr_ros.evaluation.dataset import DataError
 from tsr_ros.evaluation.run import NMS_IOU, evaluate
@@ -32,10 +33,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--split', default='test', metavar='NAME',
                         help="which images; '' for all (default: %(default)s)")
     add_model_arguments(parser)
-    parser.add_argument('--iou', type=_share, default=NMS_IOU, metavar='IOU',
+    parser.add_argument('--iou', type=share, default=NMS_IOU, metavar='IOU',
                         help='overlap above which the worse of two boxes of one class goes '
                         '(default: %(default)s)')
-    parser.add_argument('--threshold', type=_share, metavar='SCORE',
+    parser.add_argument('--threshold', type=share, metavar='SCORE',
                         help='least score for precision, recall, F1 and mistakes (default: the '
                         'one with the best F1)')
     parser.add_argument('--json', metavar='FILE',
@@ -74,10 +75,3 @@ def run(args: argparse.Namespace) -> int:
         page = evaluation_page(evaluation).write(args.out / 'index.html')
         print(page, file=sys.stderr if args.json == '-' else sys.stdout)
     return 0
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'{text} does not lie between 0 and 1')
-    return value

@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tsr_ros.backends.base import BackendError
+from tsr_ros.cli.arguments import words
 
 ERRORS = (BackendError, ValueError, ImportError)
 MOST_TO_RANK = 8
@@ -56,13 +57,13 @@ def run(args: argparse.Namespace) -> int:
     from tsr_ros.export.score_files import score_files
     from tsr_ros.export.targets import choose_targets
 
-    targets = choose_targets(_words(args.to), _words(args.precision))
+    targets = choose_targets(words(args.to), words(args.precision))
     weights = args.weights or args.out / 'weights.safetensors'
     folder = open_folder(weights, args.out, args.licence, args.data)
     if args.rank_layers:
         _print_ranking(args)
         return 0
-    export_files(folder, targets, args.calibration, args.images, _words(args.keep_float))
+    export_files(folder, targets, args.calibration, args.images, words(args.keep_float))
     if args.evaluate is not None:
         score_files(folder, targets, args.evaluate, args.split, args.threads)
     total = sum(path.stat().st_size for path in folder.path.iterdir() if path.is_file())
@@ -84,7 +85,3 @@ def _print_ranking(args: argparse.Namespace) -> None:
     inputs = list(calibration_inputs(paths, network.input_wh))
     for layer, share in rank_layers(network, inputs, args.threads):
         print(f'{layer:20s} {100 * share:6.1f} %')
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(',') if word.strip()]

@@ -6,6 +6,7 @@ import json
 
 from tsr_ros.backends.base import ModelFileError
 from tsr_ros.backends.manifest import Manifest, default_models_dir
+from tsr_ros.cli.arguments import add_models_dir
 
 ERRORS = (ModelFileError,)
 
@@ -14,8 +15,7 @@ def configure(parser):
     """Add the arguments."""
     parser.description = ('List the models: architecture, input, labels, licence, scores, and the '
                           'files for each format and precision. `tsr doctor` checks the files.')
-    parser.add_argument('--models-dir', metavar='DIR',
-                        help='folder with manifest.yaml (default: the one that came along)')
+    add_models_dir(parser)
     parser.add_argument('--json', action='store_true', help='write it as one JSON object')
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsr_ros.backends.base import BackendError
+from tsr_ros.cli.arguments import add_models_dir, words
 from tsr_ros.report.files import write_json
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help='how many are taken, evenly spread; 0: all (default: %(default)s)')
     parser.add_argument('--model', default='', metavar='NAME',
                         help='in the manifest (default: the one that it names)')
-    parser.add_argument('--models-dir', metavar='DIR',
-                        help='folder with manifest.yaml (default: the one that came along)')
+    add_models_dir(parser)
     parser.add_argument('--backends', default='', metavar='NAMES',
                         help='with commas (default: all that are installed)')
     parser.add_argument('--threads', type=int, default=0, metavar='N', help='default: all')
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     manifest = Manifest.read(models_dir)
     labels = manifest.model(args.model or manifest.default).labels
     items, labelled = find_images(args.images, args.split, labels, args.most)
-    backends = [name.strip() for name in args.backends.split(',') if name.strip()]
+    backends = words(args.backends)
     parity = check_parity(
         models_dir, args.model, items, labelled, backends, args.threads)
     reference = ' '.join(parity.reference)
