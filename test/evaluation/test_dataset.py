@@ -54,12 +54,35 @@ def test_ground_truth_is_in_pixels(folder):
     assert truth.class_id.tolist() == [1]
 
 
-def test_split_by_folders(tmp_path):
-    for split in 'train', 'val':
-        write_image(tmp_path / 'images' / split / f'{split}.png')
+@pytest.fixture
+def folders(tmp_path):
+    """Return a data set divided by folders, with an image a.png in both, of class 0 and 1."""
+    for class_id, split in enumerate(('train', 'val')):
+        write_image(tmp_path / 'images' / split / 'a.png')
         (tmp_path / 'labels' / split).mkdir(parents=True)
-        (tmp_path / 'labels' / split / f'{split}.txt').write_text('0 0.5 0.5 0.1 0.1\n')
-    assert [item.path.name for item in read_dataset(tmp_path, 'val', 1)] == ['val.png']
+        (tmp_path / 'labels' / split / 'a.txt').write_text(f'{class_id} 0.5 0.5 0.1 0.1\n')
+    return tmp_path
+
+
+@pytest.mark.parametrize(('split', 'expected'), [
+    ('train', [('train/a.png', [0])]), ('val', [('val/a.png', [1])]),
+    (None, [('train/a.png', [0]), ('val/a.png', [1])]),
+])
+def test_split_by_folders(folders, split, expected):
+    items = read_dataset(folders, split, 2)
+    assert [(item.path.relative_to(folders / 'images').as_posix(), item.class_id.tolist())
+            for item in items] == expected
+
+
+@pytest.mark.parametrize('split', [None, 'val'])
+def test_split_csv_divides_images_in_folders(folders, split):
+    (folders / 'split.csv').write_text('image,split\na.png,val\n')
+    with pytest.raises(DataError, match=r"split\.csv: 'a' may be .*train/a\.png or .*val/a\.png"):
+        read_dataset(folders, split, 2)
+    for kind, suffix in ('images', 'png'), ('labels', 'txt'):
+        (folders / kind / 'val' / f'a.{suffix}').rename(folders / kind / 'val' / f'b.{suffix}')
+    item = read_dataset(folders, split, 2)[0]
+    assert (item.path.name, item.class_id.tolist()) == ('a.png', [0])
 
 
 def test_labelled_classes(folder):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from tsr_ros.cli import main
 from tsr_ros.evaluation.dataset import DataError, read_dataset, read_table
+from tsr_ros.training.check_data import DataReport, Entry
 from tsr_ros.training.convert_data import Annotation, Box, Converter, ImageSize
 from tsr_ros.training.likeness import alike_pairs, difference_hash, groups_of, is_flat
 from tsr_ros.training.split_data import assign_groups
@@ -125,6 +127,38 @@ def test_faults_are_found(data, capsys, damage, status, message):
     said = capsys.readouterr().out
     kind = 'error' if status else 'warning'
     assert any(message in line for line in said.splitlines() if line.startswith((kind, 'warning')))
+
+
+def test_data_divided_by_folders(data, capsys):
+    (data / 'split.csv').unlink()
+    for kind in 'images', 'labels':
+        for split, digit in ('train', '0'), ('val', '1'):
+            (data / kind / split).mkdir()
+            for path in sorted((data / kind).glob(f'0{digit}?.*')):
+                path.rename(data / kind / split / path.name)
+    before = [item.class_id.tolist() for item in read_dataset(data, None, 3)]
+    assert main(['data', 'check', str(data)]) == 0
+    assert main(['data', 'split', str(data)]) == 0
+    assert main(['data', 'check', str(data)]) == 0
+    assert [item.class_id.tolist() for item in read_dataset(data, None, 3)] == before
+    capsys.readouterr()
+
+    shutil.copy(data / 'images' / 'train' / '000.png', data / 'images' / 'val')
+    shutil.copy(data / 'labels' / 'train' / '000.txt', data / 'labels' / 'val')
+    assert main(['data', 'check', str(data)]) == 1
+    assert "split.csv: '000' may be any of 2 images" in capsys.readouterr().out
+    (data / 'split.csv').unlink()
+    assert main(['data', 'split', str(data)]) == 1
+    assert "split.csv: '000' may be " in capsys.readouterr().err
+    assert not (data / 'split.csv').exists()
+
+
+def test_objects_are_counted_by_split_and_class():
+    entries = [Entry('a', 'val', class_id=[1, 1, 0]), Entry('b', 'train'),
+               Entry('c', 'val', class_id=[2])]
+    report = DataReport(Path(), ['x', 'y', 'z'], entries, [], [])
+    assert report.counts().tolist() == [[0, 0, 0], [1, 2, 1]]
+    assert report.splits == ['train', 'val']
 
 
 def test_further_data_may_not_hold_the_images_of_a_split(data, generated_data, capsys):

@@ -12,6 +12,7 @@ a label file is: class, centre x, centre y, width, height, as shares of the imag
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -157,30 +158,48 @@ def read_dataset(folder: Path, split: str | None, num_classes: int) -> list[Labe
         raise DataError(f'{folder}: no folder images; expected images/ and labels/')
     split_file = folder / 'split.csv'
     rows = read_table(split_file, ('image', 'split')) if split_file.exists() else []
-    by_folder = split is not None and not rows
-    subfolder = split if by_folder else ''
-    if by_folder and not (folder / 'images' / split).is_dir():
-        raise DataError(f'{folder}: no split {split!r}: neither split.csv nor images/{split}')
-    images = _find_images(folder / 'images' / subfolder)
-    stems = list(images)
+    paths = _find_images(folder, None if rows else split)
+    known = {Path(row['image']).stem: row for row in rows}
+    by_stem = images_by_stem(paths, split_file) if rows else {}
     if split is not None and rows:
         stems = _stems_of_split(split_file, rows, split)
-    known = {Path(row['image']).stem: row for row in rows}
+        for stem in stems:
+            if stem not in by_stem:
+                raise DataError(f'{split_file}: image {stem!r} is not in {folder / "images"}')
+        paths = [by_stem[stem] for stem in stems]
     labelled = read_labelled_classes(folder, num_classes)
     everything = np.ones(num_classes, bool)
     dataset = []
-    for stem in stems:
-        if stem not in images:
-            raise DataError(f'{split_file}: image {stem!r} is not in {folder / "images"}')
-        label_file = folder / 'labels' / subfolder / f'{stem}.txt'
+    for path in paths:
+        label_file = label_path(folder, path)
         if not label_file.exists():
             raise DataError(f'{label_file}: missing; an image without objects has an empty file')
         class_id, boxes = read_labels(label_file, num_classes)
-        row = known.get(stem, {})
+        row = known.get(path.stem, {})
         dataset.append(LabelledImage(
-            images[stem], class_id, boxes, labelled.get(stem, everything),
+            path, class_id, boxes, labelled.get(path.stem, everything),
             row.get('light_condition') or '', row.get('source') or ''))
     return dataset
+
+
+def label_path(folder: Path, image: Path) -> Path:
+    """Return where the labels of an image of a data set lie: as in images/, so in labels/."""
+    return (folder / 'labels' / image.relative_to(folder / 'images')).with_suffix('.txt')
+
+
+def images_by_stem(paths: Iterable[Path], split_file: Path) -> dict[str, Path]:
+    """
+    Return images by the stem that split.csv names them by.
+
+    :raises DataError: where two have the same
+    """
+    images: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in images:
+            raise DataError(f'{split_file}: {path.stem!r} may be {images[path.stem]} or {path}: '
+                            'give one of them another name')
+        images[path.stem] = path
+    return images
 
 
 def read_labelled_classes(folder: Path, num_classes: int) -> dict[str, np.ndarray]:
@@ -233,18 +252,23 @@ def _stems_of_split(path: Path, rows: list[dict[str, str]], split: str) -> list[
     return list(lines)
 
 
-def _find_images(folder: Path) -> dict[str, Path]:
-    """Return the images of a folder by their stem."""
-    images = {}
-    for path in sorted(folder.iterdir()):
+def _find_images(folder: Path, split: str | None) -> list[Path]:
+    """Return the images of images/SPLIT, or, where `split` is None, all below images/."""
+    root = folder / 'images'
+    if split is not None:
+        root /= split
+        if not root.is_dir():
+            raise DataError(f'{folder}: no split {split!r}: neither split.csv nor images/{split}')
+    images: dict[Path, Path] = {}
+    for path in sorted(root.rglob('*') if split is None else root.iterdir()):
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             continue
-        if path.stem in images:
-            raise DataError(f'{path}: {images[path.stem].name} has the same labels')
-        images[path.stem] = path
+        other = images.setdefault(path.with_suffix(''), path)
+        if other is not path:
+            raise DataError(f'{path}: {other.name} has the same labels')
     if not images:
-        raise DataError(f'{folder}: no images ({", ".join(IMAGE_SUFFIXES)})')
-    return images
+        raise DataError(f'{root}: no images ({", ".join(IMAGE_SUFFIXES)})')
+    return list(images.values())
 
 
 def _read_text(path: Path) -> str:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from tsr_ros.evaluation.dataset import (
     IMAGE_SUFFIXES,
     DataError,
+    label_path,
     parse_label,
     read_class_names,
     read_image,
@@ -62,10 +63,10 @@ class DataReport:
 
     def counts(self) -> np.ndarray:
         """Return objects (S, C) per split and class."""
-        counts = np.zeros((len(self.splits), len(self.labels)), int)
+        rows = {split: row for row, split in enumerate(self.splits)}
+        counts = np.zeros((len(rows), len(self.labels)), int)
         for entry in self.entries:
-            for class_id in entry.class_id:
-                counts[self.splits.index(entry.split), class_id] += 1
+            np.add.at(counts[rows[entry.split]], entry.class_id, 1)
         return counts
 
 
@@ -142,7 +143,7 @@ def check_image(report: DataReport, path: Path, splits: dict[str, tuple[str, str
             report.warnings.append(f'{path}: shows nothing: all of one colour')
         else:
             entry.hash = difference_hash(image)
-    check_labels(report, (report.folder / 'labels' / inside).with_suffix('.txt'), entry)
+    check_labels(report, label_path(report.folder, path), entry)
     return entry
 
 
@@ -192,10 +193,15 @@ def check_files(
         if path.relative_to(report.folder / 'labels').with_suffix('') not in stems:
             report.warnings.append(f'{path}: there is no such image')
     if splits:
-        names = {stem.name for stem in stems}
+        names = Counter(stem.name for stem in stems)
         for stem in splits:
             if stem not in names:
                 report.errors.append(f'{report.folder / "split.csv"}: no image {stem!r}')
+        for stem, count in names.items():
+            if count > 1:
+                report.errors.append(
+                    f'{report.folder / "split.csv"}: {stem!r} may be any of {count} images'
+                )
         for entry in report.entries:
             if not entry.split:
                 report.warnings.append(f'{entry.name}: in no split')

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from tsr_ros.evaluation.dataset import (
     DataError,
     LabelledImage,
+    images_by_stem,
     read_class_names,
     read_dataset,
     read_image,
@@ -89,6 +90,7 @@ def split_data(
         raise DataError(f'{folder}: neither classes.txt nor data.yaml names the classes')
     items = read_dataset(folder, None, len(names))
     path = folder / 'split.csv'
+    images_by_stem((item.path for item in items), path)  # that is how it will name them
     rows = read_table(path, ('image',)) if path.exists() else []
     known = {Path(row['image']).stem: row for row in rows}
     scenes = read_scenes(path, items, known, group_by) or find_scenes(items, show)
