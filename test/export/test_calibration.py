@@ -12,7 +12,7 @@ from tsr_ros.export.calibration import calibration_inputs, choose_images
 
 def write(folder, name, light, label=None):
     for sub in 'images', 'labels':
-        (folder / sub).mkdir(exist_ok=True)
+        (folder / sub / name).parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(folder / 'images' / (name + '.png')), np.full((48, 64, 3), light, np.uint8))
     if label is not None:
         (folder / 'labels' / (name + '.txt')).write_text(f'0 .5 .5 .1 .1\n{label} .5 .5 .1 .1\n')
@@ -29,13 +29,13 @@ def test_few_images_are_all_taken(tmp_path):
     assert [path.name for path in choose_images(tmp_path, 4)] == ['a.png', 'b.png']
 
 
-def test_each_class_dark_and_bright_is_taken(tmp_path):
+@pytest.mark.parametrize('inside', ['', 'train/'])
+def test_each_class_dark_and_bright_is_taken(tmp_path, inside):
     for label in range(4):
         for i in range(5):
-            write(tmp_path, f'{label}{i}', 20 + 50 * i, label)
+            write(tmp_path, f'{inside}{label}{i}', 20 + 50 * i, label)
     chosen = {path.stem for path in choose_images(tmp_path, 8)}
-    assert len(chosen) == 8
-    assert {name[0] for name in chosen} == set('0123')
+    assert sorted(name[0] for name in chosen) == [*'00112233']
     assert {'00', '34'} <= chosen  # the darkest of the first, the brightest of the last
 
 
@@ -44,6 +44,14 @@ def test_of_a_dataset_the_training_split_alone_is_taken(tmp_path):
         write(tmp_path, name, 20, 0)
     (tmp_path / 'split.csv').write_text('image,split\na.png,train\nb.png,test\nc.png,train\n')
     assert [path.stem for path in choose_images(tmp_path, 8)] == ['a', 'c']
+
+
+def test_of_a_dataset_divided_by_folders_the_training_split_alone_is_taken(tmp_path):
+    for name in 'train/a', 'val/b', 'train/far/c', 'test/d':
+        write(tmp_path, name, 20, 0)
+    assert [path.stem for path in choose_images(tmp_path, 8)] == ['a', 'c']
+    (tmp_path / 'split.csv').write_text('image,split\nb.png,train\nc.png,val\n')
+    assert [path.stem for path in choose_images(tmp_path, 8)] == ['b']
 
 
 def test_inputs_are_letterboxed(tmp_path):

@@ -17,13 +17,16 @@ def choose_images(folder: str | Path, count: int) -> list[Path]:
     """
     Choose up to `count` images of a folder that differ in light and in the classes they show.
 
-    Sorted by class (from YOLO labels in a neighbouring folder `labels`, where there is one) and
+    Sorted by class (from YOLO labels in `labels` instead of `images`, where there are some) and
     then by brightness, every n-th is taken: dark and bright, with each class and with none.
-    Where a split.csv divides them, those of the split `train` are meant.
+    Where a split.csv divides them, or folders in `images` do, those of the split `train` are
+    meant.
     """
     folder = Path(folder)
-    paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in IMAGE_SUFFIXES)
-    split_file = folder / 'split.csv'
+    split_file, train_folder = folder / 'split.csv', folder / 'images' / 'train'
+    by_folder = train_folder.is_dir() and not split_file.exists()
+    paths = sorted(path for path in (train_folder if by_folder else folder).rglob('*')
+                   if path.suffix.lower() in IMAGE_SUFFIXES)
     if split_file.exists():
         train = {Path(row['image']).stem for row in read_table(split_file, ('image', 'split'))
                  if row['split'] == 'train'}
@@ -34,7 +37,7 @@ def choose_images(folder: str | Path, count: int) -> list[Path]:
         return paths
     ranked = sorted(
         tqdm(paths, desc='choose calibration images', unit='image', leave=False),
-        key=lambda path: (_rarest_class(path), _brightness(path)))
+        key=lambda path: (_highest_class(path), _brightness(path)))
     return [ranked[i] for i in np.linspace(0, len(ranked) - 1, count).round().astype(int)]
 
 
@@ -44,11 +47,13 @@ def calibration_inputs(paths: list[Path], input_wh: tuple[int, int]) -> Iterator
         yield letterbox(read_image(path), input_wh)[0][None]
 
 
-def _rarest_class(path: Path) -> int:
-    labels = path.parent.parent / 'labels' / (path.stem + '.txt')
+def _highest_class(path: Path) -> int:
+    """Return the greatest class id in an image, by which all come up; -1 where there is none."""
+    before, _, inside = str(path.absolute()).rpartition('/images/')
+    labels = Path(f'{before}/labels/{inside}').with_suffix('.txt')
     if not labels.is_file():
         return -1
-    lines = labels.read_text().splitlines()
+    lines = labels.read_text(encoding='utf-8').splitlines()
     return max((int(line.split()[0]) for line in lines if line.strip()), default=-1)
 
 
