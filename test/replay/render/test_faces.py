@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -10,7 +11,7 @@ from tsr_ros.replay.render.canvas import BLUE, RED, WHITE, Canvas
 from tsr_ros.replay.render.catalogue import FACES, LIGHT, faces_of_class
 from tsr_ros.replay.render.cutouts import cutout
 from tsr_ros.replay.render.faces import draw_face
-from tsr_ros.replay.render.plates import object_vertices, plate_outline
+from tsr_ros.replay.render.plates import advertisement_key, object_vertices, plate_outline
 from tsr_ros.replay.render.textures import write_textures
 from tsr_ros.replay.render.wear import worn
 
@@ -115,12 +116,16 @@ def test_textures_of_a_plan(tmp_path):
     plan = {'signs': [
         {'track_id': 3, 'shape': 'disc', 'face': 'stop', 'wear': 0.5, 'seed': 1},
         {'track_id': 4, 'shape': 'light', 'face': 'light_red', 'wear': 0, 'seed': 2}],
-        'billboards': [{'design': 1, 'size_m': [1.2, 1.7]}]}
+        'billboards': [{'design': 1, 'size_m': [1.2, 1.7]}, {'design': 1, 'size_m': [4.0, 3.0]},
+                       {'design': 1, 'size_m': [1.2, 1.7]}]}
     textures = write_textures(plan, tmp_path)
-    assert textures == {'3': str(tmp_path / 'sign_3.png'),
-                        'advertisement 1': str(tmp_path / 'advertisement_1.png')}
-    assert sorted(file.name for file in tmp_path.iterdir()) == [
-        'advertisement_1.png', 'sign_3.png']
+    names = {'3': 'sign_3.png', 'advertisement 1 1.2 x 1.7': 'advertisement_1_1.2_x_1.7.png',
+             'advertisement 1 4 x 3': 'advertisement_1_4_x_3.png'}
+    assert textures == {key: str(tmp_path / name) for key, name in names.items()}
+    assert {file.name for file in tmp_path.iterdir()} == set(names.values())
+    for board in plan['billboards']:  # each for its own board's shape
+        height, width = cv2.imread(textures[advertisement_key(board)]).shape[:2]
+        assert width / height == pytest.approx(board['size_m'][0] / board['size_m'][1], abs=0.01)
 
 
 @pytest.mark.parametrize(('name', 'covered'), [

@@ -34,6 +34,12 @@ def plate_outline(shape: str, size_m: tuple) -> list:
     raise ValueError(f'unknown plate shape {shape!r}')
 
 
+def advertisement_key(board: dict) -> str:
+    """Return what a billboard's picture is known by: a design is drawn for one size."""
+    width_m, height_m = board['size_m']
+    return f'advertisement {board["design"]} {width_m:g} x {height_m:g}'
+
+
 def plate_vertices(shape: str, size_m: tuple) -> list:
     """Return the (x, y, z) of a plate's front and back corners; the face looks towards -Y."""
     outline = plate_outline(shape, size_m)

@@ -12,6 +12,7 @@ import numpy as np
 
 from tsr_ros.replay.render.advertisements import draw_advertisement
 from tsr_ros.replay.render.faces import draw_face
+from tsr_ros.replay.render.plates import advertisement_key
 from tsr_ros.replay.render.snow import snowed
 from tsr_ros.replay.render.wear import worn
 from tsr_ros.report.files import write_bytes
@@ -20,7 +21,7 @@ from tsr_ros.report.files import write_bytes
 def write_textures(plan: dict[str, Any], folder: Path) -> dict[str, str]:
     """Write each sign's own worn face and the advertisements; return key -> path.
 
-    Keys are the track id as text, and 'advertisement <design>'.
+    Keys are the track id as text, and `advertisement_key`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     textures = {}
@@ -33,9 +34,9 @@ def write_textures(plan: dict[str, Any], folder: Path) -> dict[str, str]:
             textures[key] = _write(folder / f'sign_{key}.png', face)
     for board in plan['billboards']:
         width_m, height_m = board['size_m']
-        key = f'advertisement {board["design"]}'
+        key = advertisement_key(board)
         picture = np.asarray(draw_advertisement(board['design'], width_m / height_m))
-        textures[key] = _write(folder / f'advertisement_{board["design"]}.png', picture)
+        textures[key] = _write(folder / f'{key.replace(" ", "_")}.png', picture)
     return textures
 
 

@@ -22,6 +22,7 @@ from tsr_ros.replay.render.plates import (
     HOOD_LENGTH_M,
     LENS_RADIUS_M,
     LIGHT_DEPTH_M,
+    advertisement_key,
     hood_arc,
     lens_heights,
     plate_outline,
@@ -56,7 +57,7 @@ def add_distractors(plan: dict[str, Any], textures: dict[str, str]) -> None:
     night = plan['time_of_day'] == 'night'
     steel = plain_material('steel', (0.2, 0.2, 0.21), 0.5, 0.6)
     for board in plan['billboards']:
-        face = _face_material(textures[f'advertisement {board["design"]}'], 0.0,
+        face = _face_material(textures[advertisement_key(board)], 0.0,
                               glow=0.22 if night else 0.0)
         _add_plate({**board, 'shape': 'rectangle'}, [face, steel])
         half = board['size_m'][0] * 0.35
