@@ -10,7 +10,8 @@ import numpy as np
 
 from tsr_ros.evaluation.metrics import RECALLS
 from tsr_ros.evaluation.run import Evaluation
-from tsr_ros.report.plots import COLOURS, add_legend, new_figure
+from tsr_ros.report.plots import add_legend, new_figure
+from tsr_ros.vision.draw import PALETTE
 
 MOST_POINTS = 300  # of a curve; more are not seen, but make the file large
 MEAN = {'color': 'black', 'linewidth': 2.5, 'label': 'mean'}
@@ -110,5 +111,7 @@ PLOTS = {
 }
 
 
-def _colour(index: int) -> str:
-    return COLOURS[index % (len(COLOURS) - 1)]  # without black, which is the mean's
+def _colour(class_id: int) -> str:
+    """Return a class's colour, that of its boxes in the pictures."""
+    blue, green, red = PALETTE[class_id % len(PALETTE)]
+    return f'#{red:02x}{green:02x}{blue:02x}'

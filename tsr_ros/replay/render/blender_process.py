@@ -94,8 +94,9 @@ def render_linear(plan: dict[str, Any], textures: dict[str, str], frames: list[i
         process = subprocess.Popen([*command, str(job)], stdout=subprocess.PIPE,
                                    stderr=log_file, text=True, env=environment)
         try:
+            awaited = set(missing)
             for frame in frames:
-                if frame in missing:
+                if frame in awaited:
                     _wait_for(frame, process, log)
                 yield frame
         finally:

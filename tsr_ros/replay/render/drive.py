@@ -74,8 +74,9 @@ def render_drive(scene: Scene, work: str | Path, threads: int = 0, keep_light: b
     textures = write_textures(plan, folders.linear / 'textures') if unfinished else {}
     with closing(render_linear(plan, textures, unfinished, folders.linear, threads,
                                command)) as rendered:
+        left = set(unfinished)
         for number in tqdm(numbers, desc=scene.name, unit='frame', disable=not progress):
-            if number in unfinished:
+            if number in left:
                 next(rendered)
                 _develop(scene, plan, developer, folders, number)
                 if not keep_light:
