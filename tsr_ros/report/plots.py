@@ -29,7 +29,10 @@ def add_legend(place: Any, axes: Any, **options: Any) -> None:
     """
     Name the lines of `axes` in a legend of `place`, the figure or the axes.
 
-    By itself Matplotlib would leave out those whose name begins with an underscore.
+    By itself Matplotlib leaves out those whose name begins with an underscore; older ones do so
+    whoever names them, so the names are put in afterwards.
     """
     lines = axes.get_lines()
-    place.legend(lines, [line.get_label() for line in lines], **options)
+    legend = place.legend(lines, ['name'] * len(lines), **options)
+    for text, line in zip(legend.get_texts(), lines):
+        text.set_text(line.get_label())
