@@ -13,6 +13,7 @@ coloured lies within two and a half of its widths. `square_image` paints such a 
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,12 @@ def square_image(squares, resolution_wh=(160, 96), ground=(30, 30, 30)):
     for left, top, width, class_id in squares:
         image[top:top + width, left:left + width] = COLOURS_BGR[class_id]
     return image
+
+
+def in_ascii_locale():
+    """Return the environment of a process in which text is ASCII if nobody says otherwise."""
+    return {**os.environ, 'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0',
+            'PYTHONIOENCODING': 'utf-8'}
 
 
 def compile_library(path, source, *flags):

@@ -1,5 +1,7 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -94,6 +96,14 @@ def test_images(tmp_path):
     assert (tmp_path / 'set/labels/bag_000001.txt').read_text() == ''
     names = yaml.safe_load((tmp_path / 'set/data.yaml').read_text())['names']
     assert list(names.values()) == list(LABELS)
+
+
+def test_a_series_of_images_does_not_wait_for_the_disk(tmp_path, monkeypatch):
+    bag = write_bag(tmp_path / 'bag')
+    written = []
+    monkeypatch.setattr(os, 'fsync', written.append)
+    export_images(open_source(bag), tmp_path / 'set', progress=False)
+    assert len(written) == 1  # of data.yaml
 
 
 def test_images_with_boxes_are_drawn_anew(tmp_path):

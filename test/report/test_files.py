@@ -51,11 +51,13 @@ def test_two_who_write_one_file_do_not_meet(tmp_path):
     assert [name.rpartition('.part')[2] for name in names] == ['', '.png']
 
 
-def test_it_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+@pytest.mark.parametrize('durable', [True, False])
+def test_it_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch, durable):
     calls = []
     monkeypatch.setattr(os, 'fsync', lambda number: calls.append(os.readlink(
         f'/proc/self/fd/{number}')))
     monkeypatch.setattr(os, 'replace', lambda source, target: calls.append((str(source), target)))
-    with whole_file(tmp_path / 'file') as temporary:
+    with whole_file(tmp_path / 'file', durable=durable) as temporary:
         temporary.write_text('text')
-    assert calls == [str(temporary), (str(temporary), tmp_path / 'file')]
+    renamed = str(temporary), tmp_path / 'file'
+    assert calls == ([str(temporary), renamed] if durable else [renamed])

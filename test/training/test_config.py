@@ -1,7 +1,11 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+
 import pytest
 import yaml
+from helpers import in_ascii_locale
 
 from tsr_ros.evaluation.dataset import DataError
 from tsr_ros.training.config import config_from, plain_values, read_config
@@ -81,3 +85,16 @@ def test_wrong_settings_are_named(tmp_path, values, changes, message):
 
 def test_labels_may_be_given_as_plain_values():
     assert config_from({'labels': ['a']}).stages[0].view == 'mosaic'
+
+
+def test_labels_are_utf8_in_every_locale(tmp_path):
+    (tmp_path / 'run.yaml').write_text('labels: [größe]', encoding='utf-8')
+    subprocess.run(
+        [sys.executable, '-c', 'from pathlib import Path\n'
+         'from tsr_ros.training.config import read_config\n'
+         'from tsr_ros.training.records import read_records, write_table\n'
+         'labels = read_config(Path("run.yaml")).labels\n'
+         'write_table(Path("results.csv"), [{"epoch": 1, f"ap50_{labels[0]}": 0.5}], labels)\n'
+         'assert read_records(Path("results.csv")) == [{"epoch": 1, f"ap50_{labels[0]}": 0.5}]\n'],
+        cwd=tmp_path, env=in_ascii_locale(), check=True)
+    assert ',ap50_größe\n' in (tmp_path / 'results.csv').read_text(encoding='utf-8')

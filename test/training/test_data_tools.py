@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from helpers import in_ascii_locale
 
 from tsr_ros.cli import main
 from tsr_ros.evaluation.dataset import DataError, read_dataset, read_table
@@ -278,6 +281,20 @@ def test_conversion(data, tmp_path, capsys, kind, content):
     assert len(read_dataset(out, None, 1)[0].boxes) == 1
     assert main(arguments) == 1  # it is there already
     assert 'is there already' in capsys.readouterr().err
+
+
+def test_files_are_utf8_in_every_locale(data, tmp_path):
+    source, out = write_source(tmp_path, 'csv', ''), tmp_path / 'out'
+    source.write_text(CSV.replace('halt', 'größe'), encoding='utf-8')
+    (data / 'split.csv').write_text('image,split,drive\n000.png,,größe\n', encoding='utf-8')
+    for words in (['convert', 'csv', source, '--images', data / 'images', '--out', out],
+                  ['check', out, '--plot', tmp_path / 'plot.svg'],
+                  ['split', data, '--seed', '1']):
+        subprocess.run([sys.executable, '-c', 'from tsr_ros.cli import main; exit(main())',
+                        'data', *map(str, words)], env=in_ascii_locale(), check=True)
+    assert (out / 'classes.txt').read_text(encoding='utf-8') == 'car\ngröße\n'
+    assert 'größe' in (tmp_path / 'plot.svg').read_text(encoding='utf-8')
+    assert 'größe' in (data / 'split.csv').read_text(encoding='utf-8')
 
 
 BOMB = '<!DOCTYPE a [<!ENTITY x "xx"><!ENTITY y "&x;&x;">]><annotation>&y;</annotation>'

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tsr_ros.evaluation.dataset import DataError
-from tsr_ros.report.files import whole_file
+from tsr_ros.report.files import write_text
 from tsr_ros.report.page import figure_svg
 from tsr_ros.report.text_table import text_table
 from tsr_ros.training.check_data import check_data, plot, tables
@@ -83,9 +83,7 @@ def run_check(args: argparse.Namespace) -> int:
                 print(f'… and {len(lines) - shown} more (--all lists them)')
         print(f'{len(each.errors)} errors, {len(each.warnings)} warnings')
     if args.plot:
-        args.plot.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(args.plot) as part:
-            part.write_text(figure_svg(plot(report)))
+        write_text(args.plot, figure_svg(plot(report)))
     return 1 if any(each.errors for each in (report, *others)) else 0
 
 

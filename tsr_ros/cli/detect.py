@@ -26,7 +26,7 @@ from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES
 from tsr_ros.replay.bag import is_bag
 from tsr_ros.replay.frame import encode_jpeg
 from tsr_ros.replay.sources import SourceError, open_source
-from tsr_ros.report.files import whole_file
+from tsr_ros.report.files import write_bytes
 from tsr_ros.vision.detections import Detections
 from tsr_ros.vision.draw import draw_detections
 from tsr_ros.vision.image_codecs import ImageError, decode_compressed
@@ -220,5 +220,4 @@ def check_outside(folder: Path, sources: Sequence[Path]) -> None:
 
 def save(path: Path, image: np.ndarray) -> None:
     """Write a JPEG, whole or not at all."""
-    with whole_file(path) as temporary:
-        temporary.write_bytes(encode_jpeg(image))
+    write_bytes(path, encode_jpeg(image), durable=False)

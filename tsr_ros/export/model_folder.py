@@ -16,7 +16,7 @@ import yaml
 
 from tsr_ros.backends.manifest import FILE_NAME, FORMATS, Manifest, file_sha256
 from tsr_ros.backends.weights import Network
-from tsr_ros.report.files import whole_file
+from tsr_ros.report.files import whole_file, write_text
 
 WEIGHTS = 'weights.safetensors'
 
@@ -108,10 +108,8 @@ class ModelFolder:
             fcntl.flock(folder, fcntl.LOCK_EX)
             content = _read(self.models)
             yield content
-            with whole_file(self.models / FILE_NAME) as temporary:
-                temporary.write_text(yaml.safe_dump(
-                    content, sort_keys=False, default_flow_style=None, width=99,
-                    allow_unicode=True), encoding='utf-8')
+            write_text(self.models / FILE_NAME, yaml.safe_dump(
+                content, sort_keys=False, default_flow_style=None, width=99, allow_unicode=True))
         finally:
             os.close(folder)
 

@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tsr_ros.backends.weights import IMAGE, Network, fold_input, parse_activation
-from tsr_ros.report.files import whole_file
+from tsr_ros.report.files import write_bytes
 
 OPSET = 13  # what TensorRT 8.2 reads
 IR_VERSION = 8  # what ONNX Runtime 1.10 reads
@@ -49,9 +49,8 @@ def describe(network: Network, precision: str) -> dict[str, str]:
 
 
 def save_onnx(model: onnx.ModelProto, path: str) -> None:
-    """Write a model to a temporary name in the same folder, then rename it."""
-    with whole_file(Path(path)) as temporary:
-        temporary.write_bytes(model.SerializeToString(deterministic=True))
+    """Write a model, whole or not at all."""
+    write_bytes(Path(path), model.SerializeToString(deterministic=True))
 
 
 class _Builder:

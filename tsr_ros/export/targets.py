@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tsr_ros.backends.weights import Network
-from tsr_ros.report.files import whole_file
+from tsr_ros.report.files import write_bytes
 
 from .model_folder import WEIGHTS
 
@@ -57,8 +57,7 @@ def _write_tflite(network: Network, path: Path, inputs: Inputs | None = None,
     from .activation_ranges import activation_ranges
     from .tflite import build_tflite
     ranges = None if inputs is None else activation_ranges(network, inputs())
-    with whole_file(path) as temporary:
-        temporary.write_bytes(build_tflite(network, ranges, keep_float))
+    write_bytes(path, build_tflite(network, ranges, keep_float))
 
 
 _TENSORRT = ('tensorrt', 'tensorrt_rtx')

@@ -124,10 +124,10 @@ def _write_image(folder: Path, name: str, frame: Frame, labels: Sequence[str],
     if frame.ground_truth is not None:
         height, width = picture.shape[:2]
         write_bytes(folder / 'labels' / f'{name}.txt',
-                    label_text(frame.ground_truth, (width, height)).encode())
+                    label_text(frame.ground_truth, (width, height)).encode(), durable=False)
     data = encode_jpeg(_drawn(picture, frame.ground_truth, labels)) if boxes else frame.jpeg()
     suffix = '.png' if data[:4] == b'\x89PNG' else '.jpg'
-    write_bytes(folder / 'images' / (name + suffix), data)
+    write_bytes(folder / 'images' / (name + suffix), data, durable=False)
 
 
 def _with_progress(source: Source, progress: bool) -> Iterable[Frame]:

@@ -20,29 +20,31 @@ def name_of_its_own(path: Path, suffix: str = '.part') -> str:
 
 
 @contextmanager
-def whole_file(path: Path, suffix: str = '.part') -> Iterator[Path]:
+def whole_file(path: Path, suffix: str = '.part', durable: bool = True) -> Iterator[Path]:
     """
     Give a temporary name beside `path`, which it becomes if all goes well, else it vanishes.
 
-    No two calls, of other processes neither, get the same. What was written is on the disk before
-    it gets its own name.
+    No two calls, of other processes neither, get the same.
 
     :param suffix: end of the name, for writers that go by it.
+    :param durable: what was written is on the disk before it gets its own name, which takes some
+        milliseconds; a long series that can be made again does without.
     """
     temporary = path.with_name('.' + name_of_its_own(path, suffix))
     try:
         yield temporary
-        with temporary.open('rb') as file:
-            os.fsync(file.fileno())
+        if durable:
+            with temporary.open('rb') as file:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole; its folder is made."""
+def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
+    """Write a file whole; its folder is made. `durable` as in `whole_file`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as temporary:
+    with whole_file(path, durable=durable) as temporary:
         temporary.write_bytes(data)
 
 

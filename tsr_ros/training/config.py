@@ -109,7 +109,7 @@ class TrainingConfig:
 def read_values(path: Path) -> dict[str, Any]:
     """Return the settings in a YAML file as they stand there."""
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f'{path}: not YAML: {error}') from None
     if not isinstance(values, dict):

@@ -243,7 +243,7 @@ class Converter:
             silent = None if show else True
             bar = tqdm(annotations, 'converting', leave=False, disable=silent)
             count = sum(self.write_image(annotation, part) for annotation in bar)
-            (part / 'classes.txt').write_text('\n'.join(self.labels) + '\n')
+            (part / 'classes.txt').write_text('\n'.join(self.labels) + '\n', encoding='utf-8')
             os.replace(part, out)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -274,7 +274,7 @@ class Converter:
                 if not self.keep_going:
                     raise
                 self.skipped.append(str(error))
-        label_file.write_text(''.join(lines))
+        label_file.write_text(''.join(lines), encoding='utf-8')
         shutil.copyfile(source, target)
         return len(lines)
 

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from tsr_ros.evaluation.dataset import LabelledImage
-from tsr_ros.report.files import whole_file
+from tsr_ros.report.files import write_bytes
 from tsr_ros.training.geometry import IGNORE
 from tsr_ros.vision.boxes import cxcywh_to_xyxy
 from tsr_ros.vision.detections import Detections
@@ -34,8 +34,7 @@ def save_grid(path: Path, tiles: Sequence[np.ndarray]) -> None:
     tiles = [*tiles, *[blank] * (-len(tiles) % columns)]
     rows = [np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)]
     _, data = cv2.imencode('.jpg', np.vstack(rows), (cv2.IMWRITE_JPEG_QUALITY, 88))
-    with whole_file(path) as part:
-        part.write_bytes(data.tobytes())
+    write_bytes(path, data.tobytes())
 
 
 def draw_boxes(image: np.ndarray, xyxy: np.ndarray, colour: tuple[int, int, int]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tsr_ros.evaluation.dataset import DataError
-from tsr_ros.report.files import whole_file
+from tsr_ros.report.files import write_text
 
 Record = dict[str, float]
 LOSS_PARTS = ('loss', 'box', 'objectness', 'classes', 'positives')
@@ -24,14 +24,13 @@ def write_table(path: Path, records: Sequence[Record], labels: Sequence[str]) ->
     writer = csv.DictWriter(text, columns, restval='', lineterminator='\n')
     writer.writeheader()
     writer.writerows(records)
-    with whole_file(path) as part:
-        part.write_text(text.getvalue())
+    write_text(path, text.getvalue())
 
 
 def read_records(path: Path) -> list[Record]:
     """Return the records of a table that `write_table` wrote; what was left out is left out."""
     try:
-        with path.open(newline='') as file:
+        with path.open(newline='', encoding='utf-8') as file:
             rows = list(csv.DictReader(file))
         records = [{key: float(text) for key, text in row.items() if text} for row in rows]
         return [record for record in records if record['epoch']]

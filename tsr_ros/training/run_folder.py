@@ -15,7 +15,7 @@ import yaml
 from safetensors import SafetensorError
 
 from tsr_ros.evaluation.dataset import LabelledImage
-from tsr_ros.report.files import whole_file
+from tsr_ros.report.files import write_text
 from tsr_ros.training.config import TrainingConfig, plain_values
 from tsr_ros.training.pictures import save_results, save_samples
 from tsr_ros.training.records import EventLog, Record, write_table
@@ -49,8 +49,8 @@ class RunFolder:
             )
         if self.config.tensorboard:
             self.events = EventLog(self.path, epoch)
-        with self.writing('config.yaml') as path, whole_file(path) as part:
-            part.write_text(yaml.safe_dump(plain_values(self.config), sort_keys=False))
+        with self.writing('config.yaml') as path:
+            write_text(path, yaml.safe_dump(plain_values(self.config), sort_keys=False))
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:

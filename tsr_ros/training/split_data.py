@@ -103,7 +103,7 @@ def split_data(
     split = assign_groups(totals, shares, seed)[group]
 
     columns = list(dict.fromkeys(['image', 'split', 'scene_group', *(rows[0] if rows else ())]))
-    with whole_file(path) as part, part.open('w', newline='') as file:
+    with whole_file(path) as part, part.open('w', newline='', encoding='utf-8') as file:
         writer = csv.DictWriter(file, columns, restval='', lineterminator='\n')
         writer.writeheader()
         for item, scene, k in zip(items, scenes, split):

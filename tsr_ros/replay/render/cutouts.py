@@ -37,7 +37,7 @@ def write_cutouts(folder: str | Path, variants: int, seed: int = 1) -> int:
             picture = cutout(name, wear=0.8 * number / max(variants - 1, 1),
                              seed=random.Random(f'{seed} {name} {number}').getrandbits(32))
             _, data = cv2.imencode('.png', picture)
-            write_bytes(target / f'{name}_{number}.png', data.tobytes())
+            write_bytes(target / f'{name}_{number}.png', data.tobytes(), durable=False)
             count += 1
     return count
 

@@ -42,5 +42,5 @@ def write_textures(plan: dict[str, Any], folder: Path) -> dict[str, str]:
 
 def _write(path: Path, picture_rgb: np.ndarray) -> str:
     _, data = cv2.imencode('.png', picture_rgb[..., ::-1])
-    write_bytes(path, data.tobytes())
+    write_bytes(path, data.tobytes(), durable=False)
     return str(path)
