@@ -59,6 +59,15 @@ def test_what_does_not_fit_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(StateError, match=r's\.safetensors'):
         load_state(path, *make())
-    save_file({'a': torch.zeros(1)}, path, {'format': 'other'})
-    with pytest.raises(StateError, match='not a training state'):
+
+
+@pytest.mark.parametrize(('metadata', 'words'), [
+    ({'format': 'other'}, 'not a training state'),
+    ({'format': 'tsr-training-1'}, r'gain_classes .* a new run, .* --weights .*best\.safetensors'),
+    (None, 'not a training state'),
+])
+def test_a_state_of_another_kind_is_refused(tmp_path, metadata, words):
+    path = tmp_path / 's.safetensors'
+    save_file({'a': torch.zeros(1)}, path, metadata)
+    with pytest.raises(StateError, match=rf's\.safetensors: .*{words}'):
         load_state(path, *make())

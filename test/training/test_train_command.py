@@ -1,6 +1,7 @@
 # Copyright 2026 The tsr_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import csv
+import json
 import resource
 import shutil
 import struct
@@ -10,6 +11,7 @@ import pytest
 import torch
 import yaml
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from tsr_ros.cli import main
 from tsr_ros.training.interruption import Interruption
@@ -150,6 +152,20 @@ def test_an_exploding_loss_stops_the_run(settings, generated_data, tmp_path, cap
     state = out / 'state.safetensors'
     kept = f'{state} keeps what was trained before' if state.exists() else 'nothing is saved yet'
     assert kept in said
+
+
+def test_a_state_that_lacks_something_is_refused(settings, generated_data, tmp_path, capsys):
+    out = tmp_path / 'run'
+    assert train(settings, generated_data, out) == 0
+    state = out / 'state.safetensors'
+    with safe_open(state, 'pt') as file:
+        metadata = file.metadata()
+    progress = json.loads(metadata['progress'])
+    del progress['batches_of']
+    save_file(load_file(state), state, {**metadata, 'progress': json.dumps(progress)})
+    capsys.readouterr()
+    assert train(settings, generated_data, out, '--resume', '--set', 'epochs=2') == 1
+    assert f"{state}: says nothing of 'batches_of'" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from torch import Tensor, nn
 from tsr_ros.report.files import whole_file
 from tsr_ros.training.optimization import AverageWeights
 
-FORMAT = 'tsr-training-1'
+FORMAT = 'tsr-training-2'
+OF_ANOTHER_LOSS = 'tsr-training-1'
 
 
 class StateError(ValueError):
@@ -41,15 +41,13 @@ def save_state(
             for name, value in values.items()
             if value is not None
         }
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     metadata = {
         'format': FORMAT,
         'progress': json.dumps({**progress, 'average_updates': average.updates}),
     }
     with whole_file(path) as part:
         save_file(tensors, part, metadata)
-        with part.open('rb') as file:  # on the disk before it takes the old one's name
-            os.fsync(file.fileno())
 
 
 def load_state(
@@ -58,12 +56,18 @@ def load_state(
     """
     Fill network, average and optimizer from a file and return its progress.
 
-    :raises StateError: for a damaged file or one of another network or optimizer
+    :raises StateError: for a damaged file, an older one or one of another network or optimizer
     """
     try:
         with safe_open(path, 'pt') as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.get('format') == OF_ANOTHER_LOSS:
+            raise StateError(
+                f'{path}: of a run from before the loss was corrected: gain_classes has another '
+                'unit since, and the levels of the network another weight; begin a new run, which '
+                f'may start from --weights {path.parent / "best.safetensors"}'
+            )
         if metadata.get('format') != FORMAT:
             raise StateError(f'{path}: not a training state')
         progress = json.loads(metadata['progress'])

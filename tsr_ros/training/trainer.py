@@ -114,21 +114,26 @@ class Trainer:
     def restore(self) -> None:
         """Go back to where the run stopped."""
         progress = load_state(self.state_path, self.network, self.average, self.optimizer)
-        self.epoch, self.step = progress['epoch'], progress['step']
-        self.elapsed_s, self.best = progress['elapsed_s'], progress['best']
-        self.batch = progress.get('batch', 0)
-        self.sums = np.array(progress.get('sums', self.sums))
-        self.stage_number = progress.get('stage')
-        self.history = progress.get('history', [])
-        if progress.get('scaler'):
-            self.scaler.load_state_dict(progress['scaler'])
-        images = len(self.data.items)
-        if progress.get('images', images) != images:
+        try:
+            self.epoch, self.step = progress['epoch'], progress['step']
+            self.elapsed_s, self.best = progress['elapsed_s'], progress['best']
+            self.batch, self.sums = progress['batch'], np.array(progress['sums'])
+            self.stage_number, self.history = progress['stage'], progress['history']
+            scaler, images = progress['scaler'], progress['images']
+            batches_of = progress['batches_of']
+        except KeyError as error:
             raise TrainingError(
-                f'{self.state_path}: the run had {progress["images"]} images, the data have '
-                f'{images} now'
+                f'{self.state_path}: says nothing of {error}: not written by this program; begin '
+                'a new run in another folder'
+            ) from None
+        if scaler:
+            self.scaler.load_state_dict(scaler)
+        if images != len(self.data.items):
+            raise TrainingError(
+                f'{self.state_path}: the run had {images} images, the data have '
+                f'{len(self.data.items)} now'
             )
-        if self.stage_number is not None and progress.get('batches_of') != self.batches_of():
+        if self.stage_number is not None and batches_of != self.batches_of():
             # the batches left would skip some images and repeat others
             self.batch, self.sums, self.stage_number = 0, np.zeros(len(LOSS_PARTS)), None
             if self.ranks.is_first:
