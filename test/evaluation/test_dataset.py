@@ -49,7 +49,7 @@ def test_read_dataset(folder):
 
 def test_ground_truth_is_in_pixels(folder):
     item = read_dataset(folder, 'train', 5)[0]
-    truth = ground_truth(item, read_image(item.path))  # 40 x 20 pixels
+    truth = ground_truth(item, (40, 20))
     assert truth.xyxy == pytest.approx(np.array([[15, 5, 25, 15]]))
     assert truth.class_id.tolist() == [1]
 

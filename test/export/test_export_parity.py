@@ -14,6 +14,7 @@ from helpers import LABELS, square_image, write_manifest, write_random_model
 from tsr_ros.backends.base import Backend, DeviceError
 from tsr_ros.backends.factory import backend_status
 from tsr_ros.cli import main
+from tsr_ros.evaluation.dataset import read_image
 from tsr_ros.export.parity import Row, compare_boxes, find_problems
 from tsr_ros.vision.detections import Detections
 
@@ -146,7 +147,10 @@ def test_a_damaged_file_fails_alone(random_models, pictures, tmp_path, capsys):
     assert 'failed: onnxruntime fp32: ' in capsys.readouterr().out
 
 
-def test_map_where_there_are_labels(small_models, tmp_path, capsys):
+def test_map_where_there_are_labels(small_models, tmp_path, monkeypatch, capsys):
+    read = []
+    monkeypatch.setattr(
+        'tsr_ros.export.parity.read_image', lambda path: read.append(path) or read_image(path))
     for name in 'images', 'labels':
         (tmp_path / name).mkdir()
     squares = [(20, 30, 16, 0), (100, 40, 32, 2)]
@@ -163,6 +167,7 @@ def test_map_where_there_are_labels(small_models, tmp_path, capsys):
     assert [(r['backend'], r['matched'], r['missing']) for r in result['rows']] == [
         ('onnxruntime', 2, 0)]
     assert abs(result['rows'][0]['map50_loss']) < 1e-6
+    assert len(read) == 2  # by the reference and by the one
     assert 'mAP@0.5' in capsys.readouterr().out
 
 

@@ -13,6 +13,7 @@ def test_images_are_the_same_from_memory_and_from_disk(generated_data, memory_gb
     images, everything = Images(paths, memory_gb), Images(paths, 1)
     assert sum(image is not None for image in images.kept) == kept
     assert len(images) == 20
+    assert images.resolutions_wh == [(160, 128)] * 20
     for a, b in zip(images, everything, strict=True):
         assert np.array_equal(a, b)
     assert np.array_equal(images[19], everything[19])

@@ -43,9 +43,9 @@ class LabelledImage(NamedTuple):
     source: str = ''  # the collection that it comes from, '' where not known
 
 
-def ground_truth(item: LabelledImage, image: np.ndarray) -> GroundTruth:
+def ground_truth(item: LabelledImage, resolution_wh: tuple[int, int]) -> GroundTruth:
     """Return an image's objects, in its pixels."""
-    height, width = image.shape[:2]
+    width, height = resolution_wh
     return GroundTruth.of(cxcywh_to_xyxy(item.boxes) * [width, height, width, height],
                           item.class_id)
 

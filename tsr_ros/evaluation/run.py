@@ -99,7 +99,7 @@ def run_detector(detector: Detector, items: Sequence[LabelledImage],
         image = read_image(item.path)
         results.append(ImageResult(
             item.path.name, item.condition, detector.detect(image),
-            ground_truth(item, image), item.labelled))
+            ground_truth(item, (image.shape[1], image.shape[0])), item.labelled))
     return results
 
 

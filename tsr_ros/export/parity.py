@@ -16,10 +16,10 @@ from tsr_ros.backends.detector import Detector
 from tsr_ros.backends.factory import BACKENDS, backend_class, backend_status, create_backend
 from tsr_ros.backends.manifest import Manifest, find_model_file
 from tsr_ros.backends.nvidia_driver import has_nvidia_driver
-from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES, LabelledImage, read_image
+from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES, LabelledImage, ground_truth, read_image
 from tsr_ros.evaluation.matching import ImageResult
 from tsr_ros.evaluation.metrics import score
-from tsr_ros.evaluation.run import LEAST_SCORE, ground_truth, read_labelled_images
+from tsr_ros.evaluation.run import LEAST_SCORE, read_labelled_images
 from tsr_ros.vision.boxes import box_area, box_iou
 from tsr_ros.vision.detections import Detections
 
@@ -52,6 +52,7 @@ class Output(NamedTuple):
 
     maps: list[np.ndarray]
     detections: Detections
+    resolution_wh: tuple[int, int]  # of the image
 
 
 class BoxDifferences(NamedTuple):
@@ -221,8 +222,10 @@ def _run(backend: Backend, items: Sequence[LabelledImage], labelled: bool) -> It
                         confidence=LEAST_SCORE if labelled else SURE / 2)
     title = f'{backend.name} {backend.precision}'
     for item in tqdm(items, title, unit='image', leave=False):
-        found = detector.detect(read_image(item.path))
-        yield Output([head.copy() for head in listener.maps], found)
+        image = read_image(item.path)
+        found = detector.detect(image)
+        yield Output([head.copy() for head in listener.maps], found,
+                     (image.shape[1], image.shape[0]))
 
 
 def _compare(backend: Backend, reference: Sequence[Output], outputs: Iterator[Output],
@@ -295,7 +298,7 @@ def _map50(outputs: Sequence[Output], items: Sequence[LabelledImage],
            labels: Sequence[str]) -> float:
     results = [
         ImageResult(item.path.name, item.condition, output.detections,
-                    ground_truth(item, read_image(item.path)), item.labelled)
+                    ground_truth(item, output.resolution_wh), item.labelled)
         for item, output in zip(items, outputs)]
     return score(results, labels).overall.ap50
 

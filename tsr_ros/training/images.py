@@ -24,11 +24,13 @@ class Images(Sequence):
     def __init__(self, paths: Sequence[Path], memory_gb: float, show: bool = True) -> None:
         self.paths = paths
         self.kept: list[np.ndarray | None] = []
+        self.resolutions_wh: list[tuple[int, int]] = []
         room = memory_gb * 1e9
         for path in tqdm(paths, 'reading images', leave=False, disable=None if show else True):
             image = read_image(path)
             room -= image.nbytes
             self.kept.append(image if room >= 0 else None)
+            self.resolutions_wh.append((image.shape[1], image.shape[0]))
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -320,7 +320,9 @@ class Trainer:
         """Score the averaged weights and keep them if they are the best so far."""
         config, items, images = self.config, self.data.val_items, self.data.val_images
         found = detect(self.average.network, images, config.input_size, self.device)
-        precision = average_precisions(items, images, found, self.num_classes)
+        precision = average_precisions(
+            items, images.resolutions_wh, found, self.num_classes
+        )
         known = precision[~np.isnan(precision)]
         record['map50'] = round(float(known.mean()) if len(known) else 0.0, 4)
         for label, value in zip(config.labels, precision):
