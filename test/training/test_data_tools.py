@@ -326,7 +326,21 @@ def test_bad_sources_are_named_and_leave_nothing(data, tmp_path, capsys, kind, c
     assert status == 1
     assert message in capsys.readouterr().err
     assert not out.exists()
-    assert not (tmp_path / '.out.part').exists()
+    assert not list(tmp_path.glob('.out*'))
+
+
+def test_two_who_write_one_folder_do_not_meet(data, tmp_path):
+    out = tmp_path / 'out'
+    annotation = Annotation('000.png', [Box('stop', (0, 0, 20, 30), '')], '')
+
+    def beginning_anew():
+        yield annotation
+        Converter(data / 'images', ['stop']).write([annotation], out, show=False)
+
+    with pytest.raises(DataError, match='out is there already: choose another folder'):
+        Converter(data / 'images', ['stop']).write(beginning_anew(), out, show=False)
+    assert [item.path.name for item in read_dataset(out, None, 1)] == ['000.png']
+    assert not list(tmp_path.glob('.out*'))
 
 
 def voc_of_size(width, height):
@@ -348,8 +362,9 @@ def coco_of_size(width, height):
     ('voc', voc_of_size('', 64), '000.xml:2: a size without two numbers'),
     ('coco', coco_of_size(160, 128), None),
     ('coco', coco_of_size(320, 256), 'boxes.json: image 5: the image is stated to be 320 x 256'),
-    ('coco', coco_of_size([], 256), 'boxes.json: not in COCO form'),
-    ('coco', coco_of_size('wide', 256), "boxes.json: could not convert string to float: 'wide'"),
+    ('coco', coco_of_size(0, 0), None),
+    ('coco', coco_of_size([], 256), 'boxes.json: image 5: a size without two numbers'),
+    ('coco', coco_of_size('wide', 256), 'boxes.json: image 5: a size without two numbers'),
 ])
 def test_boxes_are_those_of_an_image_of_this_size(data, tmp_path, capsys, kind, content, message):
     source, out = write_source(tmp_path, kind, content), tmp_path / 'out'

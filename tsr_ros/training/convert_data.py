@@ -18,6 +18,7 @@ from xml.parsers import expat
 from tqdm import tqdm
 
 from tsr_ros.evaluation.dataset import DataError, read_image
+from tsr_ros.report.files import name_of_its_own
 
 TOLERANCE_PX = 2.0  # by which a box may leave its image; it is cut then
 CSV_NAMES = {
@@ -100,16 +101,21 @@ def read_voc(source: Path) -> Iterator[Annotation]:
 
 
 def voc_size(path: Path, root: Element) -> ImageSize | None:
-    """Return the size that a Pascal VOC file states; some state 0 x 0 and mean none."""
+    """Return the size that a Pascal VOC file states; None where it is missing."""
     size = root.find('size')
     if size is None:
         return None
     where = f'{path}:{size.get("line")}'
+    return stated_size(size.findtext('width'), size.findtext('height'), where)
+
+
+def stated_size(width: Any, height: Any, where: str) -> ImageSize | None:
+    """Return the size that an annotation states; some state 0 x 0 and mean none."""
     try:
-        width, height = (float(size.findtext(tag)) for tag in ('width', 'height'))
+        size = ImageSize(float(width), float(height), where)
     except (TypeError, ValueError):
         raise DataError(f'{where}: a size without two numbers') from None
-    return ImageSize(width, height, where) if width or height else None
+    return size if size.width or size.height else None
 
 
 def read_coco(source: Path) -> Iterator[Annotation]:
@@ -145,7 +151,7 @@ def coco_size(source: Path, row: dict[str, Any]) -> ImageSize | None:
     """Return the size that COCO states for an image; None where it is missing."""
     if row.get('width') is None or row.get('height') is None:
         return None
-    return ImageSize(float(row['width']), float(row['height']), f'{source}: image {row["id"]}')
+    return stated_size(row['width'], row['height'], f'{source}: image {row["id"]}')
 
 
 def read_csv(source: Path) -> Iterator[Annotation]:
@@ -193,6 +199,12 @@ def check_size(stated: ImageSize | None, path: Path, width: int, height: int) ->
     )
 
 
+def check_free(folder: Path) -> None:
+    """Raise where there is such a folder already."""
+    if folder.exists():
+        raise DataError(f'{folder} is there already: choose another folder')
+
+
 READERS = {'voc': read_voc, 'coco': read_coco, 'csv': read_csv}
 
 
@@ -228,15 +240,13 @@ class Converter:
             than stated or one of several of its name, or a box lies outside its image or has no
             area
         """
-        if out.exists():
-            raise DataError(f'{out} is there already: choose another folder')
+        check_free(out)
         if self.labels is None:
             names = {self.rename(box.label) for a in annotations for box in a.boxes}
             self.labels = sorted(names - {''})
         if not self.labels:
             raise DataError('no box of any class')
-        part = out.with_name(f'.{out.name}.part')
-        shutil.rmtree(part, ignore_errors=True)
+        part = out.with_name('.' + name_of_its_own(out))
         try:
             (part / 'images').mkdir(parents=True)
             (part / 'labels').mkdir()
@@ -244,6 +254,7 @@ class Converter:
             bar = tqdm(annotations, 'converting', leave=False, disable=silent)
             count = sum(self.write_image(annotation, part) for annotation in bar)
             (part / 'classes.txt').write_text('\n'.join(self.labels) + '\n', encoding='utf-8')
+            check_free(out)  # still
             os.replace(part, out)
         finally:
             shutil.rmtree(part, ignore_errors=True)
