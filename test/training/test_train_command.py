@@ -14,7 +14,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tsr_ros.cli import main
-from tsr_ros.training.interruption import Interruption
 from tsr_ros.training.records import read_records
 from tsr_ros.training.samples import Samples
 from tsr_ros.training.trainer import Trainer
@@ -297,13 +296,3 @@ def test_resumed_with_other_batches_an_epoch_begins_anew(
     assert train(settings, generated_data, tmp_path / 'run', '--resume', '--set', change) == 0
     assert places == list(range(first, 20))
     assert ('epoch 1 begins anew' in capsys.readouterr().err) == (first == 0)
-
-
-def test_outside_the_main_thread_signals_stay_as_they_are():
-    import threading
-
-    with Interruption() as interruption:
-        assert not interruption.wanted
-    thread = threading.Thread(target=lambda: Interruption().__enter__().__exit__())
-    thread.start()
-    thread.join()

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import atexit
+
 from torch.utils.data import DataLoader
 
 from tsr_ros.backends.heap import keep_free_memory
@@ -16,7 +18,7 @@ from tsr_ros.evaluation.dataset import (
 from tsr_ros.training.config import LIGHT, Stage, TrainingConfig
 from tsr_ros.training.drawn_signs import read_sign_pictures
 from tsr_ros.training.images import Images
-from tsr_ros.training.interruption import ignore_interruption
+from tsr_ros.training.interruption import ignore_interruption, kill_children
 from tsr_ros.training.ranks import Ranks
 from tsr_ros.training.samples import Batches, Samples, collate
 
@@ -83,6 +85,9 @@ class TrainingData:
     def loader(self, batches: Batches) -> DataLoader:
         """Return what hands out the batches, without end, made ahead in worker processes."""
         workers = self.config.workers
+        if workers:
+            atexit.unregister(kill_children)  # once is enough
+            atexit.register(kill_children)
         return DataLoader(
             batches.samples,
             batch_sampler=batches,

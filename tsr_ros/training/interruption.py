@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import threading
 from types import FrameType
@@ -45,3 +46,14 @@ def ignore_interruption() -> None:
     """Let the main process alone decide: a terminal sends Ctrl-C to all, systemd SIGTERM."""
     for number in Interruption.SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def kill_children() -> None:
+    """
+    End the processes that this one started, for good: at its exit, it would wait for them.
+
+    It would ask them by SIGTERM, which they ignore.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's handler takes it for a failure
+    for process in multiprocessing.active_children():
+        process.kill()
