@@ -13,7 +13,6 @@ from tsr_ros.evaluation.ground_truth import GroundTruth
 from tsr_ros.evaluation.matching import ImageResult
 from tsr_ros.evaluation.metrics import (
     SIZES,
-    by_condition,
     by_group,
     by_size,
     precision_at_recalls,
@@ -205,8 +204,8 @@ def test_a_threshold_holds_for_all_classes():
     assert scores.confusion.tolist() == [[1, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 
-def test_conditions_and_groups():
-    groups = by_condition(RESULTS, LABELS, .6)
+def test_groups():
+    groups = by_group(RESULTS, ['day', 'night'], LABELS, .6)
     assert list(groups) == ['day', 'night']
     assert groups['day'].overall[1:7] == pytest.approx((2, 1, 1 / 2, 1 / 2, 1 / 2, .6))
     assert groups['night'].overall[1:7] == pytest.approx((1, 1, 1, 1, 1, .6))

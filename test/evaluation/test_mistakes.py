@@ -52,8 +52,3 @@ def test_the_worst_come_first():
     mistakes = find_mistakes(matches, 0.5)
     assert matches.class_id[mistakes.false_alarms].tolist() == [1, 0]
     assert matches.objects.xyxy[mistakes.missed].tolist() == [list(TALL), list(BOX)]
-
-
-def test_ignored_regions_are_no_mistakes():
-    matches = matched([(BOX, .9, 0)], [], ignore_xyxy=np.array([[0, 0, 20, 20]]))
-    assert [len(rows) for rows in find_mistakes(matches, 0.5)] == [0, 0, 0, 0]

@@ -75,8 +75,7 @@ def _picture(evaluation, index, xyxy, words):
     view = view_around(xyxy, (image.shape[1], image.shape[0]))
     picture = crop(image, view)
     objects, matches = evaluation.matches.objects, evaluation.matches
-    boxes = [(objects.xyxy[row], TRUTH)
-             for row in np.flatnonzero((objects.image == index) & ~objects.region)]
+    boxes = [(box, TRUTH) for box in objects.xyxy[objects.image == index]]
     shown = (matches.image == index) & (matches.score >= evaluation.scores.threshold)
     boxes += [(matches.xyxy[row], PALETTE[matches.class_id[row] % len(PALETTE)])
               for row in np.flatnonzero(shown)[::-1]]

@@ -22,6 +22,7 @@ from tsr_ros.vision.detections import Detections
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 MOST_DETECTIONS = 100  # of one class in one image, the best of them
+ANY_AREA = (0.0, np.inf)
 
 
 class ImageResult(NamedTuple):
@@ -32,18 +33,16 @@ class ImageResult(NamedTuple):
     detections: Detections  # down to a low score, 0.01 or less, so that curves are whole
     ground_truth: GroundTruth
     labelled: np.ndarray | None = None  # (C,) bool; None: the objects of all classes are labelled
-    ignore_xyxy: np.ndarray | None = None  # (R, 4) where a detection is neither right nor wrong
 
 
 class Objects(NamedTuple):
-    """The objects of all images, and regions to ignore; one row each."""
+    """The objects of all images, one row each."""
 
     image: np.ndarray  # (G,) int, place in the sequence of results
-    row: np.ndarray  # (G,) int, row of the image's ground truth; -1 for a region
+    row: np.ndarray  # (G,) int, row of the image's ground truth
     class_id: np.ndarray  # (G,) int
     xyxy: np.ndarray  # (G, 4) float64
     ignored: np.ndarray  # (G,) bool, need not be found
-    region: np.ndarray  # (G,) bool, takes any number of detections that lie in it
 
 
 class Matches(NamedTuple):
@@ -61,7 +60,7 @@ class Matches(NamedTuple):
 
 
 def match_results(results: Sequence[ImageResult], num_classes: int,
-                  area_range: tuple[float, float] = (0.0, np.inf)) -> Matches:
+                  area_range: tuple[float, float] = ANY_AREA) -> Matches:
     """
     Match the detections of all images to their objects, class by class.
 
@@ -92,7 +91,7 @@ def match(xyxy: np.ndarray, group: np.ndarray, objects: Objects, object_group: n
     """
     matched = np.full((len(xyxy), len(iou_thresholds)), -1)
     box, thing = pairs_in_groups(group, object_group)
-    overlap = pair_overlap(xyxy[box], objects.xyxy[thing], objects.region[thing])
+    overlap = pair_overlap(xyxy[box], objects.xyxy[thing])
     near = overlap >= min(iou_thresholds)
     box, thing, overlap = box[near], thing[near], overlap[near]
     taken = np.zeros((len(objects.image), len(iou_thresholds)), bool)
@@ -105,8 +104,7 @@ def match(xyxy: np.ndarray, group: np.ndarray, objects: Objects, object_group: n
         if not len(pairs):
             continue
         chosen = thing[pairs]
-        free = ~taken[chosen] | objects.region[chosen, None]
-        possible = free & (overlap[pairs, None] >= iou_thresholds)
+        possible = ~taken[chosen] & (overlap[pairs, None] >= iou_thresholds)
         value = np.where(possible, preference[pairs, None], -1.0)
         first = np.flatnonzero(np.diff(box[pairs], prepend=-1))
         best = np.maximum.reduceat(value, first)
@@ -130,14 +128,13 @@ def pairs_in_groups(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, 
     return rows, order[np.repeat(start, count) + within]
 
 
-def pair_overlap(xyxy: np.ndarray, object_xyxy: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """Return each pair's intersection over union (P,); for a region, over the box's area."""
+def pair_overlap(xyxy: np.ndarray, object_xyxy: np.ndarray) -> np.ndarray:
+    """Return each pair's intersection over union (P,)."""
     left_top = np.maximum(xyxy[:, :2], object_xyxy[:, :2])
     right_bottom = np.minimum(xyxy[:, 2:], object_xyxy[:, 2:])
     intersection = (right_bottom - left_top).clip(0).prod(axis=1)
-    area = box_area(xyxy)
-    whole = np.where(region, area, area + box_area(object_xyxy) - intersection)
-    return intersection / np.maximum(whole, np.finfo(float).tiny)
+    union = box_area(xyxy) + box_area(object_xyxy) - intersection
+    return intersection / np.maximum(union, np.finfo(float).tiny)
 
 
 def turns(group: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -182,18 +179,7 @@ def _flatten_objects(results, num_classes, area_range):
     image, row, class_id, xyxy = image[known], row[known], class_id[known], xyxy[known]
     area = box_area(xyxy)
     ignored = (area < area_range[0]) | (area > area_range[1])
-
-    # a region takes detections of every class: one row for each
-    regions = [np.zeros((0, 4)) if result.ignore_xyxy is None else result.ignore_xyxy
-               for result in results]
-    region_xyxy = np.repeat(_join(regions, float, 4), num_classes, axis=0)
-    region_image = np.repeat(np.arange(len(results)), [num_classes * len(r) for r in regions])
-    more = len(region_xyxy)
-    return Objects(
-        np.concatenate([image, region_image]), np.concatenate([row, np.full(more, -1)]),
-        np.concatenate([class_id, np.arange(more) % num_classes]),
-        np.concatenate([xyxy, region_xyxy]), np.concatenate([ignored, np.ones(more, bool)]),
-        np.arange(len(image) + more) >= len(image))
+    return Objects(image, row, class_id, xyxy, ignored)
 
 
 def _join(parts, dtype, columns=None):

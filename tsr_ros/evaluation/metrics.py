@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tsr_ros.evaluation.matching import ImageResult, Matches, match_results
+from tsr_ros.evaluation.matching import ANY_AREA, ImageResult, Matches, match_results
 from tsr_ros.evaluation.mistakes import confusion_matrix, find_mistakes
 
 RECALLS = np.linspace(0, 1, 101)
@@ -77,7 +77,7 @@ class Scores(NamedTuple):
 
 def score(results: Sequence[ImageResult], labels: Sequence[str],
           threshold: float | None = None,
-          area_range: tuple[float, float] = (0.0, 1e10)) -> Scores:
+          area_range: tuple[float, float] = ANY_AREA) -> Scores:
     """
     Judge detections against what is really there.
 
@@ -89,12 +89,6 @@ def score(results: Sequence[ImageResult], labels: Sequence[str],
     """
     return score_matches(match_results(results, len(labels), area_range), labels, len(results),
                          threshold)
-
-
-def by_condition(results: Sequence[ImageResult], labels: Sequence[str],
-                 threshold: float) -> dict[str, Scores]:
-    """Return the scores for the images of each condition of light and weather."""
-    return by_group(results, [result.condition for result in results], labels, threshold)
 
 
 def by_group(results: Sequence[ImageResult], groups: Sequence[str], labels: Sequence[str],

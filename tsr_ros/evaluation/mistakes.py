@@ -88,8 +88,7 @@ def overlap_with_own_class(matches: Matches, detections: np.ndarray) -> np.ndarr
     box, thing = pairs_in_groups(
         matches.image[detections] * num_classes + matches.class_id[detections],
         objects.image * num_classes + objects.class_id)
-    overlap = pair_overlap(
-        matches.xyxy[detections[box]], objects.xyxy[thing], objects.region[thing])
+    overlap = pair_overlap(matches.xyxy[detections[box]], objects.xyxy[thing])
     best = np.zeros(len(detections))
     np.maximum.at(best, box, overlap)
     return best

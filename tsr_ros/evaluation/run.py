@@ -22,7 +22,7 @@ from tsr_ros.evaluation.dataset import (
     read_image,
 )
 from tsr_ros.evaluation.matching import MOST_DETECTIONS, ImageResult, Matches, match_results
-from tsr_ros.evaluation.metrics import Scores, by_condition, by_group, by_size, score_matches
+from tsr_ros.evaluation.metrics import Scores, by_group, by_size, score_matches
 from tsr_ros.evaluation.mistakes import Mistakes, count_mistakes, find_mistakes
 
 LEAST_SCORE = 0.001
@@ -128,7 +128,8 @@ def judge(subject: Subject, labels: Sequence[str], items: Sequence[LabelledImage
     matches = match_results(results, len(labels))
     scores = score_matches(matches, labels, len(results), threshold)
     groups = {
-        'condition': by_condition(results, labels, scores.threshold),
+        'condition': by_group(
+            results, [result.condition for result in results], labels, scores.threshold),
         'size': by_size(results, labels, scores.threshold),
         'source': by_group(results, [item.source for item in items], labels, scores.threshold),
     }
