@@ -13,12 +13,13 @@ import torch
 
 from tsr_ros.backends.nvidia_driver import has_nvidia_driver
 from tsr_ros.benchmark.tables import UNTRAINED
+from tsr_ros.evaluation.ground_truth import LABELS
 from tsr_ros.export.export_model import export_files, open_folder
+from tsr_ros.export.model_folder import WEIGHTS
 from tsr_ros.export.targets import can_write_tflite, choose_targets
 from tsr_ros.yolov7.checkpoint import save_weights
 from tsr_ros.yolov7.network import build_network
 
-LABELS = ('prohibition', 'obligation', 'warning', 'recommendation', 'light')
 _SEED = 0
 _IMAGES = 2  # to calibrate int8 with: the ranges do not matter for the time
 
@@ -37,7 +38,7 @@ def make_untrained_model(architecture: str, models_dir: Path, image: np.ndarray,
     name = architecture + UNTRAINED
     folder = models_dir / name
     folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / 'weights.safetensors'
+    weights = folder / WEIGHTS
     if not weights.exists():
         torch.manual_seed(_SEED)
         save_weights(weights, build_network(architecture, len(LABELS)), LABELS, input_wh)

@@ -19,6 +19,7 @@ from tsr_ros.backends.detector import Detector
 from tsr_ros.backends.factory import create_backend
 from tsr_ros.backends.manifest import open_model
 from tsr_ros.benchmark.host import resident_mb
+from tsr_ros.vision.letterbox import GREY
 
 NAIVE = 'naive'  # beside the names of the backends: see naive.py
 SETTLING_RUNS = 2  # after another process had the caches
@@ -157,7 +158,7 @@ class _BatchRunner(_Runner):
     def __init__(self, backend: Any):
         super().__init__(None, backend.model_file, backend.describe())
         self._backend = backend
-        self._images = np.full(backend.input_shape, 114, np.uint8)
+        self._images = np.full(backend.input_shape, GREY, np.uint8)
 
     def run(self, image: np.ndarray) -> tuple[float, float, float]:
         start = time.perf_counter()

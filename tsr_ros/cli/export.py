@@ -54,11 +54,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export and measure."""
     from tsr_ros.export.export_model import export_files, open_folder
+    from tsr_ros.export.model_folder import WEIGHTS
     from tsr_ros.export.score_files import score_files
     from tsr_ros.export.targets import choose_targets
 
     targets = choose_targets(words(args.to), words(args.precision))
-    weights = args.weights or args.out / 'weights.safetensors'
+    weights = args.weights or args.out / WEIGHTS
     folder = open_folder(weights, args.out, args.licence, args.data)
     if args.rank_layers:
         _print_ranking(args)

@@ -13,6 +13,7 @@ from tsr_ros.evaluation.dataset import read_image
 from tsr_ros.evaluation.mistakes import POOR_IOU, best_score_on, overlap_with_own_class
 from tsr_ros.evaluation.run import Evaluation
 from tsr_ros.vision.draw import PALETTE
+from tsr_ros.vision.letterbox import GREY
 
 SIDE = 320  # pixels of a picture
 CONTEXT = 3.0  # widths of the box that are shown
@@ -104,7 +105,7 @@ def view_around(xyxy: np.ndarray, resolution_wh: tuple[int, int]) -> View:
 
 def crop(image: np.ndarray, view: View) -> np.ndarray:
     """Return a view of an image (SIDE, SIDE, 3), grey where it leaves the image."""
-    canvas = np.full((view.side, view.side, 3), 114, np.uint8)
+    canvas = np.full((view.side, view.side, 3), GREY, np.uint8)
     height, width = image.shape[:2]
     left, top = max(0, view.left), max(0, view.top)
     right, bottom = min(width, view.left + view.side), min(height, view.top + view.side)

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-GREY = (114, 114, 114)
-IGNORE = -1
+from tsr_ros.vision.letterbox import GREY
+
+IGNORE = -1  # class of a region that is neither object nor background
 LEAST_VISIBLE = 0.4  # share of an object that must be in view for it to count as one
 LEAST_SIDE = 3.0  # pixels
 
@@ -127,7 +128,7 @@ def apply_view(
     by_middles = view.astype(float)
     by_middles[:, 2] += view[:, :2].sum(1) / 2 - 0.5
     pixels = cv2.warpAffine(
-        image, by_middles, size_wh, flags=cv2.INTER_LINEAR, borderValue=GREY
+        image, by_middles, size_wh, flags=cv2.INTER_LINEAR, borderValue=(GREY,) * 3
     )
     scale_xy = np.hypot(view[0, :2], view[1, :2])
     centre = boxes[:, :2] @ view[:, :2].T + view[:, 2]

@@ -13,10 +13,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
 from tsr_ros.training.assignment import assign, decode_cells, gather
 from tsr_ros.training.boxes import complete_iou
+from tsr_ros.training.geometry import IGNORE
 from tsr_ros.yolov7.decode import split_anchors
 
 LEVEL_BALANCE = (4.0, 1.0, 0.4)  # of objectness: small objects are many cells of which few count
-IGNORE = -1  # class of a region that is neither object nor background
 
 
 class LossGains(NamedTuple):

@@ -27,6 +27,7 @@ from tsr_ros.training.geometry import (
     crop_view,
     whole_view,
 )
+from tsr_ros.vision.letterbox import GREY
 
 FOCUS_SHARE = 0.85  # of crops that are taken around an object
 MOST_PASTED = 3
@@ -179,7 +180,7 @@ class Samples(Dataset):
     def mosaic(self, rng: np.random.Generator, index: int) -> Sample:
         """Return four images around a point; a class counts as labelled if it is in all four."""
         size = self.stage.size
-        canvas = np.full((size, size, 3), 114, np.uint8)
+        canvas = np.full((size, size, 3), GREY, np.uint8)
         centre = rng.uniform(0.3, 0.7, 2) * size
         others = rng.choice(len(self.items), 3, p=self.weights)
         parts = []

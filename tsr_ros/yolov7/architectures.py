@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-IMAGE = -1
+from tsr_ros.backends.weights import IMAGE
 
 
 class Operation(NamedTuple):

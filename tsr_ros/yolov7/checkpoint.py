@@ -22,12 +22,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from tsr_ros.backends.weights import FORMAT
 from tsr_ros.report.files import whole_file
 from tsr_ros.yolov7.graph import deployment_graph
 from tsr_ros.yolov7.layers import ConvLayer, RepConvLayer
 from tsr_ros.yolov7.network import Network, build_network, fuse
 
-FORMAT = 'tsr-weights-1'
 NORM_TENSORS = ('weight', 'bias', 'running_mean', 'running_var')
 
 

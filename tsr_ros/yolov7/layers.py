@@ -8,20 +8,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tsr_ros.backends.weights import parse_activation
+
 BATCH_NORM_EPS = 1e-3
 BATCH_NORM_MOMENTUM = 0.03
 
 
 def activation_layer(activation: str | None) -> nn.Module:
-    """Return the layer for 'silu', 'leaky_relu:SLOPE' or None."""
-    if activation is None:
-        return nn.Identity()
-    if activation == 'silu':
-        return nn.SiLU(inplace=True)
-    kind, _, slope = activation.partition(':')
-    if kind == 'leaky_relu':
-        return nn.LeakyReLU(float(slope), inplace=True)
-    raise ValueError(f"unknown activation {activation!r}: expected 'silu' or 'leaky_relu:SLOPE'")
+    """Return the layer for 'silu', 'relu', 'leaky_relu:SLOPE' or None."""
+    name, slope = parse_activation(activation)
+    return {
+        None: nn.Identity(),
+        'silu': nn.SiLU(inplace=True),
+        'relu': nn.ReLU(inplace=True),
+        'leaky_relu': nn.LeakyReLU(slope, inplace=True),
+    }[name]
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
@@ -73,20 +74,17 @@ class ConvLayer(nn.Module):
 
 class RepConvLayer(nn.Module):
     """
-    RepConv: parallel 3x3, 1x1 and (where shapes allow) identity branches, one 3x3 when fused.
+    RepConv: parallel 3x3 and 1x1 branches, one 3x3 when fused.
 
     Ding et al., 'RepVGG: Making VGG-style ConvNets Great Again', 2021.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, activation: str | None, identity: bool = False
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, activation: str | None) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
         self.bn: nn.BatchNorm2d | None = batch_norm(out_channels)
         self.conv_1x1: nn.Conv2d | None = nn.Conv2d(in_channels, out_channels, 1, bias=False)
         self.bn_1x1: nn.BatchNorm2d | None = batch_norm(out_channels)
-        self.bn_identity = batch_norm(out_channels) if identity else None
         self.act = activation_layer(activation)
         self.activation = activation
 
@@ -94,24 +92,17 @@ class RepConvLayer(nn.Module):
         """(N, in, H, W) to (N, out, H, W)."""
         if self.bn is None:
             return self.act(self.conv(x))
-        y = self.bn(self.conv(x)) + self.bn_1x1(self.conv_1x1(x))
-        return self.act(y if self.bn_identity is None else y + self.bn_identity(x))
+        return self.act(self.bn(self.conv(x)) + self.bn_1x1(self.conv_1x1(x)))
 
     def fuse(self) -> None:
-        """Add the three branches up into one convolution."""
+        """Add the branches up into one convolution."""
         if self.bn is None:
             return
         weight, bias = fold_batch_norm(self.conv.weight, self.bn)
         weight_1x1, bias_1x1 = fold_batch_norm(self.conv_1x1.weight, self.bn_1x1)
-        weight, bias = weight + functional.pad(weight_1x1, (1, 1, 1, 1)), bias + bias_1x1
-        if self.bn_identity is not None:
-            channels = weight.shape[0]
-            unit = torch.eye(channels, device=weight.device)[:, :, None, None]
-            unit, bias_identity = fold_batch_norm(unit, self.bn_identity)
-            weight = weight + functional.pad(unit, (1, 1, 1, 1))
-            bias = bias + bias_identity
-        self.conv = plain_conv(self.conv, weight, bias)
-        self.bn = self.conv_1x1 = self.bn_1x1 = self.bn_identity = None
+        weight = weight + functional.pad(weight_1x1, (1, 1, 1, 1))
+        self.conv = plain_conv(self.conv, weight, bias + bias_1x1)
+        self.bn = self.conv_1x1 = self.bn_1x1 = None
 
 
 class HeadLayer(nn.Module):

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tsr_ros.yolov7.checkpoint import CheckpointError, save_weights
+from tsr_ros.yolov7.architectures import STRIDES
+from tsr_ros.yolov7.checkpoint import NORM_TENSORS, CheckpointError, save_weights
 from tsr_ros.yolov7.inert_pickle import PickleRefusedError, Record, describe
 from tsr_ros.yolov7.layers import ConvLayer, HeadLayer, RepConvLayer, plain_conv
 from tsr_ros.yolov7.network import Network, build_network
@@ -147,7 +148,7 @@ def read_anchors(archive: TorchArchive, detect: Record) -> Tensor:
     if 'anchor_grid' in buffers:
         anchors = archive.tensor(buffers['anchor_grid'], (3, 1, 3, 1, 1, 2)).view(3, 3, 2)
     elif 'anchors' in buffers:
-        strides = torch.tensor([8, 16, 32]).view(3, 1, 1)
+        strides = torch.tensor(STRIDES).view(3, 1, 1)
         anchors = archive.tensor(buffers['anchors'], (3, 3, 2)) * strides
     else:
         raise PickleRefusedError('its detection layer has no anchors')
@@ -294,7 +295,7 @@ class Importer:
         eps = record.state.get('eps')
         if not isinstance(eps, float):
             raise PickleRefusedError('a batch norm without eps')
-        for name in ('weight', 'bias', 'running_mean', 'running_var'):
+        for name in NORM_TENSORS:
             getattr(norm, name).copy_(self.tensor(record, name, getattr(norm, name)))
         norm.running_var += eps - norm.eps
 

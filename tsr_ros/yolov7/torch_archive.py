@@ -43,8 +43,8 @@ LARGEST_PICKLE = 64 * 2**20  # bytes; that of an official file is below 1 MB
 LARGEST_ENTRY = 4 * 2**30
 # what zipfile raises for files that are damaged, encrypted or of a later version of the format
 DAMAGED = (
-    *(zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError),
-    *(struct.error, ValueError, OverflowError),
+    zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, struct.error, ValueError,
+    OverflowError,
 )
 
 
