@@ -43,6 +43,16 @@ def square_image(squares, resolution_wh=(160, 96), ground=(30, 30, 30)):
     return image
 
 
+def noisy_images(seed, count=8, resolution_wh=(160, 96)):
+    """Return inputs (1, H, W, 3) uint8 of noise on a slope of colours."""
+    rng = np.random.RandomState(seed)
+    width, height = resolution_wh
+    y, x = np.mgrid[0:height, 0:width]
+    return [np.clip(np.stack([x * 1.5, y * 2.5, 255 - x], axis=-1)
+                    + rng.normal(0, 60, (height, width, 3)), 0, 255).astype(np.uint8)[None]
+            for _ in range(count)]
+
+
 def in_ascii_locale():
     """Return the environment of a process in which text is ASCII if nobody says otherwise."""
     return {**os.environ, 'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0',

@@ -188,7 +188,7 @@ def test_tensorrt_really_refuses_what_it_is_given_otherwise(files, image, tmp_pa
     assert 'UInt8' in parser.get_error(0).desc()
 
 
-def test_turing_is_asked_for_by_name(files, tmp_path):
+def test_turing_is_asked_for_by_name(files):
     trt = tensorrt.TensorRtRtxBackend._import()
     onnx_model = read_for_tensorrt(str(files / 'inside.onnx'), SHAPE)
     turing = Gpu(0, 'Tesla T4', (7, 5), False)

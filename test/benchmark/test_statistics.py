@@ -17,10 +17,6 @@ def test_statistics(durations_ms, expected):
     assert summarise(list(durations_ms)) == pytest.approx(expected)
 
 
-def test_images_a_second_are_those_of_the_median():
-    assert summarise([20.0, 25.0, 500.0]).per_second == pytest.approx(40)
-
-
 def test_nothing_measured_is_an_error():
     with pytest.raises(ValueError, match='nothing was measured'):
         summarise([])

@@ -115,7 +115,7 @@ def test_a_runtime_that_cannot_be_loaded(
     assert 'pip install onnxruntime' in text
 
 
-def test_ros_that_is_not_there_is_said_once(tmp_path, monkeypatch, capsys):
+def test_ros_that_is_not_there_is_said_once(tmp_path, monkeypatch):
     hide(tmp_path, 'rclpy', 'raise ImportError("no rclpy here")')
     monkeypatch.setenv('PYTHONPATH', f'{tmp_path}{os.pathsep}{os.environ["PYTHONPATH"]}')
     monkeypatch.setattr(doctor, 'BACKENDS', {})

@@ -145,7 +145,7 @@ def test_a_half_installed_package_is_installed_again(kilted, monkeypatch, checko
     assert commands[0][-2:] == ['-r', checkout / 'requirements' / 'runtime.txt']
 
 
-def test_without_a_network_that_is_the_reason(kilted, monkeypatch, checkout, capsys):
+def test_without_a_network_that_is_the_reason(kilted, monkeypatch, checkout):
     (checkout / 'requirements' / 'runtime.txt').write_text('not-installed==1.0\n')
     for name, value in NOWHERE.items():
         monkeypatch.setenv(name, value)
@@ -183,7 +183,7 @@ signal.pause()
     os.close(started[0])
 
 
-def test_a_command_that_outlives_a_killed_make_keeps_the_lock(kilted, set_up, checkout):
+def test_a_command_that_outlives_a_killed_make_keeps_the_lock(kilted, checkout):
     """Killed outright, make cannot end what it started; the next one then waits for that."""
     script = f'''
 import sys; sys.path.insert(0, {str(checkout / "scripts")!r})
@@ -219,7 +219,7 @@ def test_the_wheels_do_not_see_what_else_is_on_the_paths(kilted, monkeypatch):
     assert set(names) <= set(Environment('installed').clean_env())
 
 
-def test_wheels_carry_the_folders_of_another_computer(kilted, monkeypatch):
+def test_wheels_carry_the_folders_of_another_computer(kilted):
     version = f'{sys.version_info[0]}{sys.version_info[1]}'
     dotted = f'{sys.version_info[0]}.{sys.version_info[1]}'
     python = f'/opt/python/cp{version}-cp{version}'

@@ -99,7 +99,7 @@ def test_what_is_up_to_date_stays_and_what_is_not_is_made_again(
     assert (out / 'fp32.onnx').stat().st_mtime_ns == before['fp32.onnx']
 
 
-def test_an_interrupted_export_goes_on(weights, data, tmp_path, capsys, monkeypatch):
+def test_an_interrupted_export_goes_on(weights, tmp_path, capsys, monkeypatch):
     out = tmp_path / 'models' / 'mine'
     words = ('--weights', weights, '--out', out, '--to', 'onnx,tflite', '--precision', 'fp32')
 

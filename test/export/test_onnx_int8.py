@@ -3,12 +3,11 @@
 import numpy as np
 import onnx
 import pytest
+from helpers import noisy_images
 
 from tsr_ros.backends.factory import create_backend
 from tsr_ros.backends.weights import read_network
 from tsr_ros.export.onnx_int8 import quantize_onnx
-
-SIZE = (160, 96)
 
 
 @pytest.fixture(scope='module')
@@ -16,25 +15,18 @@ def network(models_root):
     return read_network(str(models_root / 'random' / 'random' / 'weights.safetensors'))
 
 
-def images(seed, count=8):
-    rng = np.random.RandomState(seed)
-    y, x = np.mgrid[0:SIZE[1], 0:SIZE[0]]
-    return [np.clip(np.stack([x * 1.5, y * 2.5, 255 - x], axis=-1)
-                    + rng.normal(0, 60, (SIZE[1], SIZE[0], 3)), 0, 255).astype(np.uint8)[None]
-            for _ in range(count)]
-
-
 @pytest.fixture(scope='module')
 def int8(network, tmp_path_factory):
     path = tmp_path_factory.mktemp('int8') / 'int8.onnx'
-    quantize_onnx(network, images(1), str(path))
+    quantize_onnx(network, noisy_images(1), str(path))
     return path
 
 
 def run(name, model, **options):
     with create_backend(name, model, threads=1, **options) as backend:
         backend.load()
-        return backend.describe(), [[head.copy() for head in backend.infer(i)] for i in images(2)]
+        return backend.describe(), [
+            [head.copy() for head in backend.infer(i)] for i in noisy_images(2)]
 
 
 @pytest.mark.parametrize('name', ['onnxruntime', 'openvino'])
@@ -58,20 +50,20 @@ def test_bodies_are_int8_heads_are_float_and_no_file_is_left(int8):
     assert [p.name for p in int8.parent.iterdir()] == ['int8.onnx']
 
 
-def test_layers_can_stay_in_float(network, int8, tmp_path):
+def test_layers_can_stay_in_float(network, tmp_path):
     path = tmp_path / 'int8.onnx'
     first = network.graph[0]['name']
-    quantize_onnx(network, images(1, 2), str(path), keep_float=[first])
+    quantize_onnx(network, noisy_images(1, 2), str(path), keep_float=[first])
     names = {i.name for i in onnx.load(path).graph.initializer}
     assert first + '.weight' in names
     assert first + '.weight_quantized' not in names
     with pytest.raises(ValueError, match='there is no layer nose'):
-        quantize_onnx(network, images(1, 2), str(path), keep_float=['nose'])
+        quantize_onnx(network, noisy_images(1, 2), str(path), keep_float=['nose'])
 
 
 def test_the_form_for_tensorrt_has_symmetric_activations_and_float_biases(network, tmp_path):
     path = tmp_path / 'int8.onnx'
-    quantize_onnx(network, images(1, 2), str(path), for_tensorrt=True)
+    quantize_onnx(network, noisy_images(1, 2), str(path), for_tensorrt=True)
     graph = onnx.load(path).graph
     for tensor in graph.initializer:
         assert tensor.data_type != onnx.TensorProto.INT32

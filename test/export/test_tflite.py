@@ -5,13 +5,12 @@
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from helpers import noisy_images
 
 from tsr_ros.backends.factory import create_backend
 from tsr_ros.backends.weights import read_network
 from tsr_ros.export.activation_ranges import activation_ranges
 from tsr_ros.export.tflite import build_tflite
-
-SIZE = (160, 96)
 
 
 @pytest.fixture(scope='module')
@@ -21,7 +20,7 @@ def network(models_root):
 
 @pytest.fixture(scope='module')
 def ranges(network):
-    return activation_ranges(network, images(1))
+    return activation_ranges(network, noisy_images(1))
 
 
 @pytest.fixture(scope='module')
@@ -30,18 +29,10 @@ def expected(models_root):
     return run('pytorch', 'random', models_dir=models_root / 'random')
 
 
-def images(seed, count=8):
-    rng = np.random.RandomState(seed)
-    y, x = np.mgrid[0:SIZE[1], 0:SIZE[0]]
-    return [np.clip(np.stack([x * 1.5, y * 2.5, 255 - x], axis=-1)
-                    + rng.normal(0, 60, (SIZE[1], SIZE[0], 3)), 0, 255).astype(np.uint8)[None]
-            for _ in range(count)]
-
-
 def run(name, model, **options):
     with create_backend(name, model, threads=1, **options) as backend:
         backend.load()
-        return [[head.copy() for head in backend.infer(i)] for i in images(2)]
+        return [[head.copy() for head in backend.infer(i)] for i in noisy_images(2)]
 
 
 def test_float_gives_the_same_maps(network, expected, tmp_path):

@@ -104,7 +104,7 @@ def test_what_the_player_would_not_take_is_said(tmp_path, small_models, name, ra
     assert 'Traceback' not in errors
 
 
-def test_bad_sources_are_refused(tmp_path, small_models, capsys):
+def test_bad_sources_are_refused(tmp_path, capsys):
     assert demo.main([str(tmp_path / 'nothing')]) == 1
     assert 'nothing does not exist' in capsys.readouterr().err
 

@@ -201,7 +201,7 @@ def test_classes_are_shared_out_evenly():
         assert mine[3] == pytest.approx(share, abs=0.05)
 
 
-def test_scenes_stay_whole(data, capsys):
+def test_scenes_stay_whole(data):
     rows = ''.join(f'{k:03}.png,,s{k // 4},{k}\n' for k in range(20))
     (data / 'split.csv').write_text('image,split,drive,kept\n' + rows)
     assert main(['data', 'split', str(data), '--group-by', 'drive', '--shares', '60', '40']) == 0

@@ -6,9 +6,7 @@ import pytest
 from tsr_ros.vision.boxes import (
     box_area,
     box_iou,
-    clip_boxes,
     cxcywh_to_xyxy,
-    xyxy_to_cxcywh,
 )
 
 EMPTY = np.zeros((0, 4), np.float32)
@@ -23,19 +21,8 @@ def boxes(*rows):
     (boxes([0, 0, 10, 20]), boxes([5, 10, 10, 20])),
     (boxes([-4, 2, 4, 3], [1, 1, 1, 1]), boxes([0, 2.5, 8, 1], [1, 1, 0, 0])),
 ])
-def test_centre_and_corners_are_each_other_s_inverse(xyxy, cxcywh):
-    np.testing.assert_array_equal(xyxy_to_cxcywh(xyxy), cxcywh)
+def test_corners_of_centre_and_size(xyxy, cxcywh):
     np.testing.assert_array_equal(cxcywh_to_xyxy(cxcywh), xyxy)
-
-
-@pytest.mark.parametrize(('xyxy', 'expected'), [
-    (EMPTY, EMPTY),
-    (boxes([1, 2, 3, 4]), boxes([1, 2, 3, 4])),
-    (boxes([-5, -6, 300, 200]), boxes([0, 0, 100, 50])),
-    (boxes([120, 60, 130, 70]), boxes([100, 50, 100, 50])),
-])
-def test_clip_boxes(xyxy, expected):
-    np.testing.assert_array_equal(clip_boxes(xyxy, (100, 50)), expected)
 
 
 @pytest.mark.parametrize(('xyxy', 'expected'), [

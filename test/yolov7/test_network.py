@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tsr_ros.yolov7.network import build_network, count_flop, count_parameters, fuse
+from tsr_ros.yolov7.network import build_network, count_parameters, fuse
 
 
 def lively(network):
@@ -26,13 +26,11 @@ def lively(network):
 
 
 @pytest.mark.parametrize(
-    ('architecture', 'parameters', 'gigaflop'),
-    [('yolov7-tiny', 6.02e6, 13.06), ('yolov7', 36.5e6, 103.2)],
+    ('architecture', 'parameters'), [('yolov7-tiny', 6.02e6), ('yolov7', 36.5e6)]
 )
-def test_size_equals_the_published_one(architecture, parameters, gigaflop):
+def test_size_equals_the_published_one(architecture, parameters):
     network = fuse(build_network(architecture, 5))
     assert count_parameters(network) == pytest.approx(parameters, rel=1e-3)
-    assert count_flop(network, (640, 640)) / 1e9 == pytest.approx(gigaflop, rel=1e-3)
 
 
 @pytest.mark.parametrize(

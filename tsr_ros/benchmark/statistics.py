@@ -20,11 +20,6 @@ class LatencyStatistics(NamedTuple):
     p99_ms: float
     spread: float  # interquartile range as a share of the median
 
-    @property
-    def per_second(self) -> float:
-        """Images per second at the median, one after another."""
-        return 1000 / self.median_ms if self.median_ms else float('inf')
-
 
 def summarise(durations_ms: Sequence[float]) -> LatencyStatistics:
     """

@@ -31,10 +31,10 @@ class View(NamedTuple):
     side: int
 
 
-def missed(evaluation: Evaluation, most: int = MOST_PICTURES) -> list[tuple[bytes, str]]:
+def missed(evaluation: Evaluation) -> list[tuple[bytes, str]]:
     """Return (JPEG, caption) of the largest objects that nothing was found on."""
     matches = evaluation.matches
-    rows = evaluation.mistakes.missed[:most]
+    rows = evaluation.mistakes.missed[:MOST_PICTURES]
     pictures = []
     for row, weak in zip(rows, best_score_on(matches, rows)):
         width, height = matches.objects.xyxy[row, 2:] - matches.objects.xyxy[row, :2]
@@ -46,10 +46,10 @@ def missed(evaluation: Evaluation, most: int = MOST_PICTURES) -> list[tuple[byte
     return pictures
 
 
-def false_alarms(evaluation: Evaluation, most: int = MOST_PICTURES) -> list[tuple[bytes, str]]:
+def false_alarms(evaluation: Evaluation) -> list[tuple[bytes, str]]:
     """Return (JPEG, caption) of the false alarms with the highest scores."""
     matches = evaluation.matches
-    rows = evaluation.mistakes.false_alarms[:most]
+    rows = evaluation.mistakes.false_alarms[:MOST_PICTURES]
     pictures = []
     for row, overlap in zip(rows, overlap_with_own_class(matches, rows)):
         words = f'{evaluation.labels[matches.class_id[row]]} {matches.score[row]:.2f}'
@@ -59,11 +59,11 @@ def false_alarms(evaluation: Evaluation, most: int = MOST_PICTURES) -> list[tupl
     return pictures
 
 
-def confused(evaluation: Evaluation, most: int = MOST_PICTURES) -> list[tuple[bytes, str]]:
+def confused(evaluation: Evaluation) -> list[tuple[bytes, str]]:
     """Return (JPEG, caption) of objects taken for another class, highest scores first."""
     matches, labels = evaluation.matches, evaluation.labels
     pictures = []
-    for row, thing in evaluation.mistakes.confused[:most]:
+    for row, thing in evaluation.mistakes.confused[:MOST_PICTURES]:
         words = (f'{labels[matches.objects.class_id[thing]]} taken for '
                  f'{labels[matches.class_id[row]]} {matches.score[row]:.2f}')
         pictures.append(_picture(evaluation, matches.image[row], matches.xyxy[row], words))

@@ -21,13 +21,9 @@ from tsr_ros.backends.weights import Network
 
 from .onnx_graph import build_onnx, describe, save_onnx
 
-_METHODS = {'minmax': CalibrationMethod.MinMax, 'percentile': CalibrationMethod.Percentile,
-            'entropy': CalibrationMethod.Entropy}
-
 
 def quantize_onnx(network: Network, inputs: Iterable[np.ndarray], path: str,
-                  for_tensorrt: bool = False, method: str = 'minmax',
-                  keep_float: Iterable[str] = ()) -> None:
+                  for_tensorrt: bool = False, keep_float: Iterable[str] = ()) -> None:
     """
     Write the network as int8 ONNX, calibrated on `inputs`, each (1, H, W, 3) uint8.
 
@@ -53,7 +49,7 @@ def quantize_onnx(network: Network, inputs: Iterable[np.ndarray], path: str,
             source, target, _Reader(inputs), quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QInt8 if for_tensorrt else QuantType.QUInt8,
             weight_type=QuantType.QInt8, per_channel=True, nodes_to_exclude=excluded,
-            calibrate_method=_METHODS[method],
+            calibrate_method=CalibrationMethod.MinMax,
             extra_options={'ActivationSymmetric': for_tensorrt, 'WeightSymmetric': True,
                            'QuantizeBias': not for_tensorrt})
         quantized = onnx.load(target)

@@ -27,8 +27,6 @@ SURE = 0.3  # boxes of the reference with this score may not be missing
 SLACK = 0.05  # a box just below is not missing: it is a difference of score
 SAME_IOU = 0.5  # boxes of one class that overlap this much are the same
 
-Say = Callable[[str], None]
-
 
 class Limits(NamedTuple):
     """What a precision may differ from the reference; None: as much as it likes."""
@@ -150,8 +148,7 @@ def find_images(folder: Path, split: str | None, labels: Sequence[str],
 
 
 def check_parity(models_dir: str, model: str, items: Sequence[LabelledImage], labelled: bool,
-                 backends: Sequence[str] = (), threads: int = 0,
-                 say: Say = tqdm.write) -> Parity:
+                 backends: Sequence[str] = (), threads: int = 0) -> Parity:
     """
     Compare all installed backends and precisions on images, each on the device that it chooses.
 
@@ -167,7 +164,7 @@ def check_parity(models_dir: str, model: str, items: Sequence[LabelledImage], la
         raise BackendMissing(
             'neither PyTorch nor ONNX Runtime can run here: ' + status['pytorch'].problem)
     if name != 'pytorch':
-        say(f'PyTorch is not here: all is compared with {name} in fp32 instead')
+        tqdm.write(f'PyTorch is not here: all is compared with {name} in fp32 instead')
     options = {'threads': threads, 'models_dir': models_dir}
     with create_backend(name, entry.name, 'fp32', device='cpu', **options) as backend:
         backend.load()

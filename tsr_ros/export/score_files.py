@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,9 @@ from tsr_ros.evaluation.run import read_labelled_images, run_detector
 from .model_folder import WEIGHTS, ModelFolder
 from .targets import Target
 
-Say = Callable[[str], None]
-
 
 def score_files(folder: ModelFolder, targets: Sequence[Target], data: Path, split: str,
-                threads: int = 0, say: Say = tqdm.write) -> None:
+                threads: int = 0) -> None:
     """
     Write mAP on labelled images into the manifest, for each file on each backend that reads it.
 
@@ -36,24 +34,23 @@ def score_files(folder: ModelFolder, targets: Sequence[Target], data: Path, spli
     :raises DataError: for what is missing or wrong in the data
     :raises BackendMissing: where no backend is there that calculates in fp32
     """
-    judge = _Judge(folder, data, split, threads, say)
+    judge = _Judge(folder, data, split, threads)
     reference = judge.reference()
-    say(f'fp32: mAP@0.5 {reference["map50"]:.4f} on {reference["images"]} images')
+    tqdm.write(f'fp32: mAP@0.5 {reference["map50"]:.4f} on {reference["images"]} images')
     folder.edit(lambda entry: entry.update(scores=reference))
     for target in targets:
         scores = judge.scores(target, reference['map50'])
         if scores is not None:
             loss = reference['map50'] - scores['map50']
-            say(f'{target.file_name}: mAP@0.5 {scores["map50"]:.4f}, {100 * loss:.2f} points '
-                f'below fp32')
+            tqdm.write(f'{target.file_name}: mAP@0.5 {scores["map50"]:.4f}, '
+                       f'{100 * loss:.2f} points below fp32')
 
 
 class _Judge:
     """Measures the files of one model on one set of images."""
 
-    def __init__(self, folder: ModelFolder, data: Path, split: str, threads: int,
-                 say: Say) -> None:
-        self.folder, self.threads, self.say = folder, threads, say
+    def __init__(self, folder: ModelFolder, data: Path, split: str, threads: int) -> None:
+        self.folder, self.threads = folder, threads
         labels = read_network(str(folder.path / WEIGHTS)).labels
         self.items = read_labelled_images(data, split, labels)
         self.where = {'data': data.resolve().name, 'split': split, 'images': len(self.items)}
@@ -91,14 +88,14 @@ class _Judge:
             return self.measured[backend, precision]
         problem = backend_status((backend,))[backend].problem
         if problem:
-            self.say(f'not measured on {backend}: {problem}')
+            tqdm.write(f'not measured on {backend}: {problem}')
             return None
-        self.say(f'measuring {precision} on {backend}')
+        tqdm.write(f'measuring {precision} on {backend}')
         try:
             detector = load_detector(self.folder.name, backend, precision, threads=self.threads,
                                      models_dir=str(self.folder.models))
         except (DeviceError, UnsupportedError) as error:
-            self.say(f'not measured on {backend}: {error}')
+            tqdm.write(f'not measured on {backend}: {error}')
             return None
         with detector:
             overall = score(run_detector(detector, self.items), detector.labels).overall

@@ -135,7 +135,7 @@ class _Builder:
         return bytes(builder.Output())
 
     def tensor(self, name: str, shape: tuple, kind: int, values: np.ndarray | None = None,
-               scale: tuple[list, list] | None = None, axis: int = 0) -> int:
+               scale: tuple[list, list] | None = None) -> int:
         """Add a tensor and return its number; with values it is a constant."""
         tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), kind, 0
@@ -148,7 +148,6 @@ class _Builder:
         if scale is not None:
             quantization = schema.QuantizationParametersT()
             quantization.scale, quantization.zeroPoint = scale
-            quantization.quantizedDimension = axis
             tensor.quantization = quantization
         self.tensors.append(tensor)
         return len(self.tensors) - 1

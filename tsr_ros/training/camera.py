@@ -19,15 +19,9 @@ from tsr_ros.training.light import spread
 STRAY = ((0.003, 0.5), (0.012, 0.3), (0.05, 0.2))
 
 
-def jitter_colour(
-    rng: np.random.Generator,
-    image: np.ndarray,
-    hue: float = 0.015,
-    saturation: float = 0.5,
-    brightness: float = 0.4,
-) -> np.ndarray:
+def jitter_colour(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Vary a picture's colours: hue as a share of the circle, the others as factors. On pixels."""
-    factors = 1 + rng.uniform(-1, 1, 3) * (hue, saturation, brightness)
+    factors = 1 + rng.uniform(-1, 1, 3) * (0.015, 0.5, 0.4)  # hue, saturation, brightness
     levels = np.arange(256)
     shift = (factors[0] - 1) * 180
     table = np.empty((1, 256, 3), np.uint8)

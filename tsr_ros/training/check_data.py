@@ -74,7 +74,6 @@ def check_data(
     folder: Path,
     num_classes: int | None = None,
     others: Sequence[DataReport] = (),
-    show: bool = True,
 ) -> DataReport:
     """
     Look through a data set in YOLO layout.
@@ -94,7 +93,7 @@ def check_data(
     splits = read_splits(report)
     files = sorted((folder / 'images').rglob('*'))
     images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    for path in tqdm(images, 'checking', leave=False, disable=None if show else True):
+    for path in tqdm(images, 'checking', leave=False, disable=None):
         report.entries.append(check_image(report, path, splits))
     check_files(report, images, splits)
     check_likeness(report, others)

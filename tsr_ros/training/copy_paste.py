@@ -15,6 +15,7 @@ from tsr_ros.training.geometry import Sample, free_place, log_uniform, with_obje
 MARGIN = 0.12  # of background kept around a sign, as a share of its side
 LEAST_SIDE = 18  # pixels a sign needs in its image to be copied
 LARGEST_PATCH = 160  # pixels
+PASTED_PX = (9.0, 110.0)  # side of a sign that is pasted
 
 
 class Patch(NamedTuple):
@@ -51,7 +52,6 @@ def paste(
     patches: Sequence[Patch],
     weights: np.ndarray,
     count: int,
-    size_range: tuple[float, float] = (9.0, 110.0),
 ) -> Sample:
     """
     Return the sample with up to `count` signs pasted where none was, faded in at their margin.
@@ -61,7 +61,7 @@ def paste(
     sample = sample._replace(image=sample.image.copy())
     for _ in range(count):
         patch = patches[rng.choice(len(patches), p=weights)]
-        side = log_uniform(rng, size_range)
+        side = log_uniform(rng, PASTED_PX)
         scale = min(side * (1 + 2 * MARGIN) / max(patch.image.shape[:2]), 1.3)
         stretch = np.exp(rng.uniform(-0.12, 0.12) / 2)
         h = round(patch.image.shape[0] * scale / stretch)

@@ -58,11 +58,11 @@ def assign_groups(counts: np.ndarray, shares: Sequence[float], seed: int = 0) ->
     return split
 
 
-def find_scenes(items: Sequence[LabelledImage], show: bool = True) -> list[str]:
+def find_scenes(items: Sequence[LabelledImage]) -> list[str]:
     """Return a scene for each image: images that look alike are of one."""
     hashes = np.stack([
         difference_hash(read_image(item.path))
-        for item in tqdm(items, 'comparing images', leave=False, disable=None if show else True)
+        for item in tqdm(items, 'comparing images', leave=False, disable=None)
     ])
     return [str(group) for group in groups_of(len(items), alike_pairs(hashes))]
 
@@ -72,7 +72,6 @@ def split_data(
     shares: Sequence[float] = (70, 20, 10),
     group_by: str | None = None,
     seed: int = 0,
-    show: bool = True,
 ) -> list[tuple[str, int, np.ndarray]]:
     """
     Write split.csv, and return each split's name, images and objects (C,) per class.
@@ -93,7 +92,7 @@ def split_data(
     images_by_stem((item.path for item in items), path)  # that is how it will name them
     rows = read_table(path, ('image',)) if path.exists() else []
     known = {Path(row['image']).stem: row for row in rows}
-    scenes = read_scenes(path, items, known, group_by) or find_scenes(items, show)
+    scenes = read_scenes(path, items, known, group_by) or find_scenes(items)
     counts = np.array([
         [*np.bincount(item.class_id, minlength=len(names)), 1] for item in items
     ])

@@ -5,26 +5,11 @@
 import numpy as np
 
 
-def xyxy_to_cxcywh(xyxy):
-    """Return centre, width and height of each box, (N, 4)."""
-    xyxy = np.asarray(xyxy)
-    result = np.empty_like(xyxy)
-    result[:, :2] = (xyxy[:, :2] + xyxy[:, 2:]) / 2
-    result[:, 2:] = xyxy[:, 2:] - xyxy[:, :2]
-    return result
-
-
 def cxcywh_to_xyxy(cxcywh):
     """Return the corners of boxes given as centre, width and height, (N, 4)."""
     cxcywh = np.asarray(cxcywh)
     half = cxcywh[:, 2:] / 2
     return np.concatenate([cxcywh[:, :2] - half, cxcywh[:, :2] + half], axis=1)
-
-
-def clip_boxes(xyxy, resolution_wh):
-    """Return the boxes cut to an image of (width, height) pixels, (N, 4)."""
-    width, height = resolution_wh
-    return np.clip(xyxy, 0, np.array([width, height, width, height], xyxy.dtype))
 
 
 def box_area(xyxy):

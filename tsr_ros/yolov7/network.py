@@ -119,17 +119,3 @@ def is_fused(network: Network) -> bool:
 def count_parameters(network: Network) -> int:
     """Return the number of weights and biases."""
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def count_flop(network: Network, size_wh: tuple[int, int] = (640, 640)) -> int:
-    """Return the work of the convolutions for one image, two operations per multiply-add."""
-    width, height = size_wh
-    pixels = {IMAGE: width * height}
-    flop = 0
-    for i, (layer, operation) in enumerate(zip(network.body, network.operations)):
-        source = pixels[operation.inputs[0]]
-        scale = operation.settings.get('scale', 1)
-        pixels[i] = source * scale**2 // operation.settings.get('stride', 1) ** 2
-        if hasattr(layer, 'conv'):
-            flop += 2 * pixels[i] * layer.conv.weight.numel()
-    return flop

@@ -106,12 +106,6 @@ def test_light_is_shared_by_drives_that_differ_in_weather_only(tmp_path):
     assert foggy[0].labels[0].transmission < wet[0].labels[0].transmission
 
 
-def test_light_is_deleted_where_it_is_not_to_be_kept(tmp_path, whole):
-    frames = render_drive(SCENE, tmp_path, 1, keep_light=False, command=STAND_IN, progress=False)
-    assert list(frames) == whole
-    assert list(tmp_path.glob('light-*/*.npz')) == []
-
-
 def test_recording(tmp_path, whole):
     record_drive(SCENE, tmp_path / 'road', tmp_path / 'work', command=STAND_IN, progress=False)
     with BagReader(tmp_path / 'road') as bag:

@@ -54,14 +54,13 @@ def drive_folders(scene: Scene, plan: dict[str, Any], work: Path) -> DriveFolder
     return DriveFolders(work / f'light-{light}', work / f'{scene.name}-{look}')
 
 
-def render_drive(scene: Scene, work: str | Path, threads: int = 0, keep_light: bool = True,
+def render_drive(scene: Scene, work: str | Path, threads: int = 0,
                  command: list[str] | None = None,
                  progress: bool = True) -> Iterator[RenderedFrame]:
     """Render a drive frame by frame; what an earlier, interrupted call finished is taken over.
 
     :param work: folder for unfinished work, about 5 MB a frame at 960 x 540
     :param threads: processor threads for the renderer, 0 for all
-    :param keep_light: keep the rendered light, for other weather or for another development
     :param command: what to run in Blender's place, see `render_linear`
     :raises BlenderMissingError, BlenderError: see `blender_process`
     """
@@ -79,8 +78,6 @@ def render_drive(scene: Scene, work: str | Path, threads: int = 0, keep_light: b
             if number in left:
                 next(rendered)
                 _develop(scene, plan, developer, folders, number)
-                if not keep_light:
-                    linear_file(folders.linear, number).unlink()
             else:
                 developer.follow(_read_notes(folders.frames, number)['meter'])
             yield read_frame(scene, folders.frames, number)

@@ -44,18 +44,17 @@ def circling_arrows(canvas: Canvas, centre: Point, size: float, colour: tuple) -
         canvas.polygon(_placed(head, centre, size, turn), colour)
 
 
-def walker(canvas: Canvas, centre: Point, size: float, colour: tuple,
-           mirrored: bool = False) -> None:
-    """Draw a pedestrian walking to the left, or to the right when mirrored."""
-    head = _placed([(0.02, -0.42)], centre, size, 0, mirrored)[0]
+def walker(canvas: Canvas, centre: Point, size: float, colour: tuple) -> None:
+    """Draw a pedestrian walking to the left."""
+    head = _placed([(0.02, -0.42)], centre, size)[0]
     canvas.disc(*head, 0.085 * size, colour)
     body = [(-0.05, -0.31), (0.1, -0.3), (0.12, 0.05), (-0.05, 0.05)]
-    canvas.polygon(_placed(body, centre, size, 0, mirrored), colour)
+    canvas.polygon(_placed(body, centre, size), colour)
     for limb, width in (([(0.0, 0.02), (-0.08, 0.24), (-0.24, 0.48)], 0.095),
                         ([(0.06, 0.02), (0.15, 0.24), (0.24, 0.48)], 0.095),
                         ([(-0.03, -0.26), (-0.15, -0.1), (-0.24, -0.06)], 0.07),
                         ([(0.08, -0.26), (0.2, -0.1), (0.18, 0.05)], 0.07)):
-        canvas.line(_placed(limb, centre, size, 0, mirrored), width * size, colour)
+        canvas.line(_placed(limb, centre, size), width * size, colour)
 
 
 def car_front(canvas: Canvas, centre: Point, size: float, colour: tuple, glass: tuple) -> None:

@@ -22,7 +22,7 @@ LICENCE = 'Apache-2.0'
 
 
 def record_drive(scene: Scene, bag: str | Path, work: str | Path, overwrite: bool = False,
-                 threads: int = 0, keep_light: bool = True, command: list[str] | None = None,
+                 threads: int = 0, command: list[str] | None = None,
                  progress: bool = True) -> Path:
     """Render a drive and write it as a recording; `bag` appears once it is complete.
 
@@ -34,8 +34,7 @@ def record_drive(scene: Scene, bag: str | Path, work: str | Path, overwrite: boo
     metadata = {'condition': scene.condition, 'source': 'rendered', 'licence': LICENCE,
                 'scene': json.dumps(dataclasses.asdict(scene))}
     with BagWriter(bag, metadata=metadata, overwrite=overwrite) as writer:
-        write_frames(writer, scene, render_drive(scene, work, threads, keep_light, command,
-                                                 progress))
+        write_frames(writer, scene, render_drive(scene, work, threads, command, progress))
     return Path(bag)
 
 

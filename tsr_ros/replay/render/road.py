@@ -14,7 +14,6 @@ class Road:
     """
 
     lane_centre_m = 1.75
-    half_width_m = 3.5
 
     def __init__(self, seed: int):
         rng = random.Random(f'road {seed}')
