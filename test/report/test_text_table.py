@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from tsr_ros.report.text_table import text_table
+from tsr_ros.report.text_table import number, text_table
 
 
 @pytest.mark.parametrize(('rows', 'left', 'expected'), [
@@ -13,6 +13,12 @@ from tsr_ros.report.text_table import text_table
 ])
 def test_columns_are_aligned(rows, left, expected):
     assert text_table(('name', 'ms'), rows, left) == expected
+
+
+@pytest.mark.parametrize(('value', 'form', 'expected'), [
+    (0.25, '.3f', '0.250'), (2.0, '+.1f', '+2.0'), (float('nan'), '+.1f', '–')])
+def test_a_number_that_does_not_exist_is_a_dash(value, form, expected):
+    assert number(value, form) == expected
 
 
 def test_a_row_that_lacks_a_cell_is_a_mistake():

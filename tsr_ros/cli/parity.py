@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsr_ros.backends.base import BackendError
 from tsr_ros.cli.arguments import add_models_dir, words
 from tsr_ros.report.files import write_json
+from tsr_ros.report.text_table import number, text_table
 
 if TYPE_CHECKING:
     from tsr_ros.export.parity import Parity
@@ -66,22 +66,15 @@ def parity_table(parity: Parity) -> str:
     """Return the rows as a table, then what was left out."""
     head = ('backend', 'precision', 'device', 'maps max', 'mean', 'boxes', 'missing', 'extra',
             'IoU min', 'px max', 'score max', 'mAP@0.5', 'loss', '')
-    rows = [head] + [
+    rows = [
         (row.backend, row.precision, row.device, f'{row.map_max:.2g}', f'{row.map_mean:.2g}',
-         str(row.matched), str(row.missing), str(row.extra), _number(row.iou_min, '.3f'),
-         _number(row.pixels_max, '.2f'), _number(row.score_max, '.4f'),
-         _number(row.map50, '.4f'), _number(row.map50_loss, '+.4f'),
-         'beyond its limits' if row.problems else 'good') for row in parity.rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = ['  '.join(
-        cell.ljust(width) if i < 3 or i == len(head) - 1 else cell.rjust(width)
-        for i, (cell, width) in enumerate(zip(row, widths))).rstrip() for row in rows]
+         str(row.matched), str(row.missing), str(row.extra), number(row.iou_min),
+         number(row.pixels_max, '.2f'), number(row.score_max, '.4f'), number(row.map50, '.4f'),
+         number(row.map50_loss, '+.4f'), 'beyond its limits' if row.problems else 'good')
+        for row in parity.rows]
+    lines = [text_table(head, rows, left=3)]
     lines += [f'{row.backend} {row.precision}: {problem}'
               for row in parity.rows for problem in row.problems]
     lines += [f'left out: {name}: {reason}' for name, reason in parity.left_out.items()]
     lines += [f'failed: {name}: {reason}' for name, reason in parity.failed.items()]
     return '\n'.join(lines)
-
-
-def _number(value: float, form: str) -> str:
-    return '–' if math.isnan(value) else format(value, form)

@@ -17,6 +17,7 @@ import numpy as np
 
 from tsr_ros.evaluation.matching import ANY_AREA, ImageResult, Matches, match_results
 from tsr_ros.evaluation.mistakes import confusion_matrix, find_mistakes
+from tsr_ros.report.files import or_none
 
 RECALLS = np.linspace(0, 1, 101)
 # square pixels, as COCO has them: small below 32 x 32, medium below 96 x 96
@@ -70,7 +71,7 @@ class Scores(NamedTuple):
         """Return the numbers as JSON takes them, without the curves; None for NaN."""
         return {
             'overall': _plain(self.overall), 'classes': [_plain(row) for row in self.classes],
-            'confusion': {'threshold': _number(self.threshold),
+            'confusion': {'threshold': or_none(self.threshold),
                           'labels': [*(row.label for row in self.classes), 'background'],
                           'counts': self.confusion.tolist()}}
 
@@ -186,9 +187,5 @@ def _overall(classes, curves, num_images, threshold):
 
 
 def _plain(row):
-    return {name: value if isinstance(value, (str, int)) else _number(value)
+    return {name: value if isinstance(value, (str, int)) else or_none(value)
             for name, value in row._asdict().items()}
-
-
-def _number(value):
-    return None if np.isnan(value) else float(value)

@@ -8,6 +8,7 @@ from tsr_ros.evaluation import gallery, tables
 from tsr_ros.evaluation.plots import PLOTS
 from tsr_ros.evaluation.run import Evaluation
 from tsr_ros.report.page import Page
+from tsr_ros.report.text_table import number
 
 COLUMNS = (
     'Precision: share of the alarms that are right. Recall: share of the signs that are found. '
@@ -22,11 +23,11 @@ def evaluation_page(evaluation: Evaluation) -> Page:
     page = Page(tables.title(evaluation), tables.circumstances(evaluation))
     overall, threshold = evaluation.scores.overall, evaluation.scores.threshold
     page.tiles([
-        (tables.number(overall.ap50), 'mAP@0.5'),
-        (tables.number(overall.ap50_95), 'mAP@0.5:0.95'),
-        (tables.number(overall.precision), 'mean precision'),
-        (tables.number(overall.recall), 'mean recall'),
-        (tables.number(threshold), 'threshold for these'),
+        (number(overall.ap50), 'mAP@0.5'),
+        (number(overall.ap50_95), 'mAP@0.5:0.95'),
+        (number(overall.precision), 'mean precision'),
+        (number(overall.recall), 'mean recall'),
+        (number(threshold), 'threshold for these'),
         (f'{overall.objects}', f'objects in {overall.images} images'),
     ])
     page.table(*tables.class_table(evaluation))
@@ -36,12 +37,12 @@ def evaluation_page(evaluation: Evaluation) -> Page:
         _plot(page, evaluation, name)
     page.heading('Mistakes')
     _plot(page, evaluation, 'confusion')
-    page.table(('kind', f'number at {tables.number(threshold)}'),
+    page.table(('kind', f'number at {number(threshold)}'),
                tables.mistake_rows(evaluation))
     for kind in tables.kinds(evaluation):
         page.heading(f'By {tables.KINDS[kind]}')
         page.text(f'Means over the classes that are there, all at the threshold '
-                  f'{tables.number(threshold)}.', 'soft')
+                  f'{number(threshold)}.', 'soft')
         if kind == 'size':
             _plot(page, evaluation, 'by_size')
         page.table(*tables.group_table(evaluation, kind))
@@ -58,7 +59,7 @@ def _plot(page, evaluation, name):
 
 def _galleries(page, evaluation):
     page.heading('Mistakes in pictures')
-    threshold = tables.number(evaluation.scores.threshold)
+    threshold = number(evaluation.scores.threshold)
     page.text(f'White boxes are what is there, coloured ones what was found with a score of at '
               f'least {threshold}.', 'soft')
     for heading, note, total, pictures in (

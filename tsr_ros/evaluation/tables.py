@@ -4,23 +4,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tsr_ros.evaluation.metrics import SIZES, ClassScore
 from tsr_ros.evaluation.mistakes import KINDS as MISTAKES
 from tsr_ros.evaluation.mistakes import count_mistakes
 from tsr_ros.evaluation.run import Evaluation
-from tsr_ros.report.text_table import text_table
+from tsr_ros.report.text_table import NOTHING, number, text_table
 
 Row = tuple[str, ...]
 SCORE_HEADINGS = ('objects', 'images', 'precision', 'recall', 'F1', 'AP@0.5', 'AP@0.5:0.95')
 KINDS = {'condition': 'light and weather', 'size': 'size of sign', 'source': 'source of images'}
-NOTHING = '–'  # where a number does not exist
-
-
-def number(value: float, digits: int = 3) -> str:
-    """Return a number as text, a dash for NaN."""
-    return NOTHING if np.isnan(value) else f'{value:.{digits}f}'
 
 
 def score_cells(row: ClassScore) -> Row:

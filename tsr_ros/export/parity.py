@@ -20,6 +20,7 @@ from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES, LabelledImage, ground_tru
 from tsr_ros.evaluation.matching import ImageResult
 from tsr_ros.evaluation.metrics import score
 from tsr_ros.evaluation.run import LEAST_SCORE, read_labelled_images
+from tsr_ros.report.files import or_none
 from tsr_ros.vision.boxes import box_area, box_iou
 from tsr_ros.vision.detections import Detections
 
@@ -84,7 +85,7 @@ class Row(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it, None for NaN."""
-        return {name: None if isinstance(value, float) and np.isnan(value) else value
+        return {name: or_none(value) if isinstance(value, float) else value
                 for name, value in self._asdict().items()}
 
 
@@ -108,7 +109,7 @@ class Parity(NamedTuple):
         """Return it as JSON takes it."""
         return {
             'model': self.model, 'reference': dict(zip(('backend', 'version'), self.reference)),
-            'images': self.images, 'map50': None if np.isnan(self.map50) else self.map50,
+            'images': self.images, 'map50': or_none(self.map50),
             'good': self.good, 'rows': [row.as_dict() for row in self.rows],
             'left_out': self.left_out, 'failed': self.failed}
 

@@ -14,6 +14,7 @@ from tsr_ros.evaluation.matching import ImageResult, match_results
 from tsr_ros.evaluation.metrics import Scores, score_matches
 from tsr_ros.evaluation.mistakes import find_mistakes
 from tsr_ros.replay.run import Run
+from tsr_ros.report.files import or_none
 from tsr_ros.tracking.sign_track import SignTrack
 from tsr_ros.tracking.sign_tracker import SignTracker
 
@@ -97,9 +98,9 @@ class RunScore(NamedTuple):
             'missed_signs': self.missed, 'unconfirmed_signs': self.unconfirmed,
             'false_alarms': self.false_alarms, 'wrong_class': self.wrong_class,
             'false_signs': self.false_signs, 'minutes': self.minutes,
-            'false_alarms_per_minute': _number(self.false_alarms_per_minute),
-            'false_signs_per_minute': _number(self.false_signs_per_minute),
-            'detected_m': _number(self.detected_m), 'confirmed_m': _number(self.confirmed_m),
+            'false_alarms_per_minute': or_none(self.false_alarms_per_minute),
+            'false_signs_per_minute': or_none(self.false_signs_per_minute),
+            'detected_m': or_none(self.detected_m), 'confirmed_m': or_none(self.confirmed_m),
         }
 
 
@@ -228,9 +229,5 @@ def passing_ns(stamps_ns: Sequence[int], ahead_m: Sequence[float]) -> float:
 
 
 def _plain(sign: SignScore) -> dict[str, Any]:
-    return {name: {key: _number(number) for key, number in value._asdict().items()}
+    return {name: {key: or_none(number) for key, number in value._asdict().items()}
             if isinstance(value, Sight) else value for name, value in sign._asdict().items()}
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value

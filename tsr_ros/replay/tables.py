@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tsr_ros.replay.run import DROPS, Run, percentiles_ms
 from tsr_ros.replay.score import RunScore, Sight
-from tsr_ros.report.text_table import text_table
+from tsr_ros.report.text_table import NOTHING, number, text_table
 
 CLEAR_DAY = 'clear_day'  # the condition that the others are compared with
 STAGES = {
@@ -80,7 +80,7 @@ def _classes(run: Run, score: RunScore | None) -> Table:
         return Table('What was found', ('class', 'detections'), rows)
     rows = [(row.label, str(row.objects),
              str(counts[row.label] if row.label in counts else sum(counts.values())),
-             _number(row.precision, 3), _number(row.recall, 3), _number(row.ap50, 3))
+             number(row.precision), number(row.recall), number(row.ap50))
             for row in (*score.scores.classes, score.scores.overall)]
     note = ''
     if run.least_score >= run.confidence > 0.05:
@@ -108,19 +108,19 @@ def _signs(score: RunScore) -> Table:
 def _sight(sight: Sight | None, otherwise: str) -> tuple[str, str]:
     if sight is None:
         return otherwise, ''
-    return _number(sight.distance_m, 1), _number(sight.before_passing_s, 1)
+    return number(sight.distance_m, '.1f'), number(sight.before_passing_s, '.1f')
 
 
 def _alarms(score: RunScore) -> Table:
     rows = [
         ('false alarms: detections that hit no object', str(score.false_alarms),
-         _number(score.false_alarms_per_minute, 1)),
+         number(score.false_alarms_per_minute, '.1f')),
         ('detections of the wrong class', str(score.wrong_class),
-         _number(score.wrong_class / score.minutes if score.minutes else math.nan, 1)),
+         number(score.wrong_class / score.minutes if score.minutes else math.nan, '.1f')),
     ]
     if score.signs:
         rows += [('false signs: confirmed, but no object hit', str(score.false_signs),
-                  _number(score.false_signs_per_minute, 1)),
+                  number(score.false_signs_per_minute, '.1f')),
                  (f'signs never found, of {len(score.passed)} passed', str(score.missed), ''),
                  (f'signs never confirmed, of {len(score.passed)} passed',
                   str(score.unconfirmed), '')]
@@ -145,9 +145,10 @@ def _conditions(runs: Sequence[Run], scores: Sequence[RunScore]) -> Table:
     for run, score in zip(runs, scores, strict=True):
         overall = score.scores.overall
         rows.append((
-            run.source, run.condition, _number(overall.precision, 3), _number(overall.recall, 3),
-            _number(overall.ap50, 3), _number(score.detected_m, 1), _number(score.confirmed_m, 1),
-            f'{score.missed} of {len(score.passed)}', _number(score.false_alarms_per_minute, 0)))
+            run.source, run.condition, number(overall.precision), number(overall.recall),
+            number(overall.ap50), number(score.detected_m, '.1f'),
+            number(score.confirmed_m, '.1f'), f'{score.missed} of {len(score.passed)}',
+            number(score.false_alarms_per_minute, '.0f')))
     note = ('detected and confirmed: from which distance, the median over the signs passed; one '
             'that never was counts as 0 m.')
     if any(run.mode == 'live' for run in runs):
@@ -182,7 +183,7 @@ def _costs(runs: Sequence[Run], scores: Sequence[RunScore], reference: int) -> T
 
 
 def _classes_side_by_side(runs: Sequence[Run], scores: Sequence[RunScore]) -> Table:
-    columns = [[_number(row.ap50, 3) for row in (*score.scores.classes, score.scores.overall)]
+    columns = [[number(row.ap50) for row in (*score.scores.classes, score.scores.overall)]
                for score in scores]
     labels = [*(row.label for row in scores[0].scores.classes), 'all']
     return Table('mAP@0.5 of each class', ('class', *(run.source for run in runs)),
@@ -192,13 +193,9 @@ def _classes_side_by_side(runs: Sequence[Run], scores: Sequence[RunScore]) -> Ta
 def _difference(value: float, digits: int) -> str:
     """Return a number with its sign; 0 has none."""
     if math.isnan(value):
-        return '–'
+        return NOTHING
     value = round(value, digits) + 0.0  # of -0.0 makes 0.0
     return f'{value:+.{digits}f}' if value else f'{value:.{digits}f}'
-
-
-def _number(value: float, digits: int) -> str:
-    return '–' if math.isnan(value) else f'{value:.{digits}f}'
 
 
 def as_text(table: Table) -> str:

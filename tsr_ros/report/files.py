@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 from collections.abc import Iterator
@@ -55,6 +56,11 @@ def write_text(path: Path, text: str) -> None:
     What of a file's name is no UTF-8 is written as an escape, u and four digits.
     """
     write_bytes(path, text.encode(errors='backslashreplace'))
+
+
+def or_none(value: float) -> float | None:
+    """Return a number as JSON takes it: None for NaN."""
+    return None if math.isnan(value) else float(value)
 
 
 def write_json(path: Path, value: Any) -> None:

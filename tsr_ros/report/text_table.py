@@ -2,8 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
+
+NOTHING = '–'  # where a number does not exist
+
+
+def number(value: float, form: str = '.3f') -> str:
+    """Return a number as text, a dash for NaN."""
+    return NOTHING if math.isnan(value) else format(value, form)
 
 
 def text_table(headings: Sequence[Any], rows: Sequence[Sequence[Any]], left: int = 1) -> str:
