@@ -12,7 +12,7 @@ a label file is: class, centre x, centre y, width, height, as shares of the imag
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,17 +98,27 @@ def read_labels(path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
     """
     Return class ids (N,) and boxes (N, 4) of a label file.
 
-    :raises DataError: for a line that is no label, a class that is not there, or a box without
-        area or outside the image; with file and line number
+    :raises DataError: for a file that is missing, a line that is no label, a class that is not
+        there, or a box without area or outside the image; with file and line number
     """
     class_ids, boxes = [], []
-    for number, line in enumerate(_read_text(path).splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, line in read_label_lines(path):
         class_id, box = parse_label(line, f'{path}:{number}', num_classes)
         class_ids.append(class_id)
         boxes.append(box)
     return np.array(class_ids, int), np.array(boxes, np.float32).reshape(-1, 4)
+
+
+def read_label_lines(path: Path) -> list[tuple[int, str]]:
+    """
+    Return the lines of a label file that are not empty, with their numbers.
+
+    :raises DataError: where it is missing or no text
+    """
+    if not path.exists():
+        raise DataError(f'{path}: missing; an image without objects has an empty file')
+    return [(number, line) for number, line in enumerate(_read_text(path).splitlines(), 1)
+            if line.strip()]
 
 
 def parse_label(line: str, where: str, num_classes: int) -> tuple[int, list[float]]:
@@ -136,6 +146,14 @@ def parse_label(line: str, where: str, num_classes: int) -> tuple[int, list[floa
     return int(class_id), [*(low + high) / 2, *(high - low)]
 
 
+def label_line(class_id: int, xyxy: Sequence[float], resolution_wh: Sequence[int]) -> str:
+    """Return the line of a label file for a box in pixels of its image."""
+    left, top, right, bottom = xyxy
+    width, height = resolution_wh
+    return (f'{class_id} {(left + right) / 2 / width:.6f} {(top + bottom) / 2 / height:.6f} '
+            f'{(right - left) / width:.6f} {(bottom - top) / height:.6f}\n')
+
+
 def read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """Return the rows of a CSV file that must have these columns."""
     reader = csv.DictReader(_read_text(path).splitlines(), restval='')
@@ -154,8 +172,7 @@ def read_dataset(folder: Path, split: str | None, num_classes: int) -> list[Labe
     :raises DataError: for what is missing or wrong, with file and line
     """
     folder = Path(folder)
-    if not (folder / 'images').is_dir():
-        raise DataError(f'{folder}: no folder images; expected images/ and labels/')
+    check_layout(folder)
     split_file = folder / 'split.csv'
     rows = read_table(split_file, ('image', 'split')) if split_file.exists() else []
     paths = _find_images(folder, None if rows else split)
@@ -172,14 +189,18 @@ def read_dataset(folder: Path, split: str | None, num_classes: int) -> list[Labe
     dataset = []
     for path in paths:
         label_file = label_path(folder, path)
-        if not label_file.exists():
-            raise DataError(f'{label_file}: missing; an image without objects has an empty file')
         class_id, boxes = read_labels(label_file, num_classes)
         row = known.get(path.stem, {})
         dataset.append(LabelledImage(
             path, class_id, boxes, labelled.get(path.stem, everything),
             row.get('light_condition') or '', row.get('source') or ''))
     return dataset
+
+
+def check_layout(folder: Path) -> None:
+    """Raise where a folder holds no data set in YOLO layout."""
+    if not (folder / 'images').is_dir():
+        raise DataError(f'{folder}: no folder images; expected images/ and labels/')
 
 
 def label_path(folder: Path, image: Path) -> Path:

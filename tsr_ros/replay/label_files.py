@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import yaml
 
+from tsr_ros.evaluation.dataset import label_line
 from tsr_ros.evaluation.ground_truth import GroundTruth
 
 
@@ -23,8 +24,7 @@ def label_text(truth: GroundTruth, resolution_wh: Sequence[int]) -> str:
     for class_id, box in zip(truth.class_id, truth.xyxy.astype(float)):
         x0, y0, x1, y1 = np.clip(box, 0, [width, height, width, height])
         if x1 > x0 and y1 > y0:
-            lines.append(f'{class_id} {(x0 + x1) / 2 / width:.6f} {(y0 + y1) / 2 / height:.6f} '
-                         f'{(x1 - x0) / width:.6f} {(y1 - y0) / height:.6f}\n')
+            lines.append(label_line(class_id, (x0, y0, x1, y1), resolution_wh))
     return ''.join(lines)
 
 

@@ -17,10 +17,12 @@ from tqdm import tqdm
 from tsr_ros.evaluation.dataset import (
     IMAGE_SUFFIXES,
     DataError,
+    check_layout,
     label_path,
     parse_label,
     read_class_names,
     read_image,
+    read_label_lines,
     read_labelled_classes,
     read_table,
 )
@@ -82,8 +84,7 @@ def check_data(
     :param others: reports of further data, which must not hold images of this one's val and test
     :raises DataError: where there is no data set at all
     """
-    if not (folder / 'images').is_dir():
-        raise DataError(f'{folder}: no folder images; expected images/ and labels/')
+    check_layout(folder)
     labels = read_class_names(folder) or [f'class {k}' for k in range(num_classes or 0)]
     if not labels:
         raise DataError(
@@ -148,18 +149,13 @@ def check_image(report: DataReport, path: Path, splits: dict[str, tuple[str, str
 
 def check_labels(report: DataReport, path: Path, entry: Entry) -> None:
     """Check each line of a label file."""
-    if not path.exists():
-        report.errors.append(f'{path}: missing; an image without objects has an empty file')
-        return
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except UnicodeDecodeError as error:
-        report.errors.append(f'{path}: not text: {error}')
+        lines = read_label_lines(path)
+    except DataError as error:
+        report.errors.append(str(error))
         return
     seen: dict[tuple, int] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, line in lines:
         where = f'{path}:{number}'
         try:
             class_id, box = parse_label(line, where, len(report.labels))

@@ -17,7 +17,7 @@ from xml.parsers import expat
 
 from tqdm import tqdm
 
-from tsr_ros.evaluation.dataset import DataError, read_image
+from tsr_ros.evaluation.dataset import DataError, label_line, read_image
 from tsr_ros.report.files import name_of_its_own
 
 TOLERANCE_PX = 2.0  # by which a box may leave its image; it is cut then
@@ -324,6 +324,6 @@ class Converter:
         top, bottom = max(top, 0.0), min(bottom, height)
         if right <= left or bottom <= top:
             raise DataError(f'{box.where}: the box {box.xyxy} has no area')
-        x, y = (left + right) / 2 / width, (top + bottom) / 2 / height
-        size = (right - left) / width, (bottom - top) / height
-        return f'{self.labels.index(label)} {x:.6f} {y:.6f} {size[0]:.6f} {size[1]:.6f}\n'
+        return label_line(
+            self.labels.index(label), (left, top, right, bottom), (width, height)
+        )
