@@ -23,4 +23,5 @@ def test_a_class_has_one_colour_in_curves_and_pictures(draw):
     for k in range(9):
         picture = draw_detections(
             np.zeros((20, 20, 3), np.uint8), found.select(np.arange(9) == k), labels)
-        assert np.multiply(to_rgb(lines[k].get_color()), 255) == pytest.approx(picture[2, 2, ::-1])
+        assert np.multiply(to_rgb(lines[k].get_color()), 255) == pytest.approx(
+            picture[2, 2, ::-1] * 0.75, abs=1)  # darker, on white

@@ -112,6 +112,6 @@ PLOTS = {
 
 
 def _colour(class_id: int) -> str:
-    """Return a class's colour, that of its boxes in the pictures."""
-    blue, green, red = PALETTE[class_id % len(PALETTE)]
+    """Return a class's colour, that of its boxes in pictures, darker since the paper is white."""
+    blue, green, red = (value * 3 // 4 for value in PALETTE[class_id % len(PALETTE)])
     return f'#{red:02x}{green:02x}{blue:02x}'
