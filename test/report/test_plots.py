@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.legend import Legend
 
-from tsr_ros.report.plots import add_legend, new_figure
+from tsr_ros.report.plots import ABOVE, BESIDE, add_legend, new_figure
 
 
 def drop_underscores(init):
@@ -15,15 +15,20 @@ def drop_underscores(init):
 
 
 @pytest.mark.parametrize('old', [False, True])
-@pytest.mark.parametrize('outside', [False, True])
-def test_a_legend_names_every_line(monkeypatch, outside, old):
+@pytest.mark.parametrize('options', [{}, BESIDE, ABOVE])
+def test_a_legend_names_every_line_and_stands_where_it_should(monkeypatch, options, old):
     if old:
         monkeypatch.setattr(Legend, '__init__', drop_underscores(Legend.__init__))
     figure, axes = new_figure()
     names = ['light', '_night run', 'a']
     for name in names:
         axes.plot((0, 1), (0, 1), label=name)
-    place, options = (figure, {'loc': 'outside right upper'}) if outside else (axes, {})
-    add_legend(place, axes, **options)
-    legend, = place.legends if outside else [axes.get_legend()]
-    assert [text.get_text() for text in legend.get_texts()] == names
+    add_legend(axes, **options)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == names
+    figure.canvas.draw()
+    place, legend, whole = (
+        part.get_window_extent() for part in (axes, axes.get_legend(), figure))
+    assert whole.x0 <= legend.x0 < legend.x1 <= whole.x1
+    assert whole.y0 <= legend.y0 < legend.y1 <= whole.y1
+    assert (legend.x0 >= place.x1) == (options is BESIDE)
+    assert (legend.y0 >= place.y1) == (options is ABOVE)

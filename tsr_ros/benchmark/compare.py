@@ -85,5 +85,5 @@ def _points(results: Sequence[Mapping[str, Any]], names: Sequence[str], model: s
     axes.invert_yaxis()
     axes.set_xscale('log')
     axes.set_xlabel('ms (logarithmic)')
-    add_legend(axes, axes)
+    add_legend(axes)
     return figure

@@ -28,7 +28,7 @@ from tsr_ros.benchmark.tables import (
     study_rows,
 )
 from tsr_ros.report.page import Page
-from tsr_ros.report.plots import COLOURS, new_figure
+from tsr_ros.report.plots import ABOVE, BESIDE, COLOURS, new_figure
 
 _MARKERS = {'fp32': 'o', 'bf16': 's', 'fp16': '^', 'int8': 'D'}
 _LEAST_POINTS = 2.0  # that the axis of the accuracy spans
@@ -170,7 +170,7 @@ def _accuracy_section(page: Page, result: Mapping[str, Any]) -> None:
     _logarithmic(axes)
     axes.set_xlabel('ms from image to boxes, median (logarithmic)')
     axes.set_ylabel('mAP@0.5, points')
-    figure.legend(loc='outside right upper', frameon=False)
+    axes.legend(frameon=False, **BESIDE)
     page.plot(figure, 'The best are at the top left. mAP@0.5 as the manifest of the models has '
                       'it, measured by `tsr export --evaluate` through the same backend. What '
                       'nobody has measured, such as bf16 made of the fp32 file, is not shown.')
@@ -232,7 +232,7 @@ def _study_bars(result: Mapping[str, Any], model: str, machines: Sequence[str]) 
     axes.set_ylabel('ms')
     axes.set_xticks(range(len(BACKENDS)), BACKENDS)
     axes.grid(axis='x', visible=False)
-    figure.legend(loc='outside upper left', ncols=len(bars), frameon=False)
+    axes.legend(ncol=len(bars), frameon=False, **ABOVE)
     return figure
 
 

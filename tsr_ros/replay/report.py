@@ -20,7 +20,7 @@ from tsr_ros.replay.score import RunScore
 from tsr_ros.replay.sources import Source
 from tsr_ros.replay.tables import Table, conditions_tables, run_tables
 from tsr_ros.report.page import Page
-from tsr_ros.report.plots import COLOURS, new_figure
+from tsr_ros.report.plots import ABOVE, COLOURS, new_figure
 from tsr_ros.vision.draw import draw_detections
 
 PICTURES = 6
@@ -234,8 +234,7 @@ def latency_figure(run: Run) -> Any:
     axes.set_xlim(0, max(run.duration_s, 1e-3))
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc='outside upper left', ncols=4, fontsize=9,
-                      frameon=False)
+        axes.legend(handles, labels, ncol=4, fontsize=9, frameon=False, **ABOVE)
     return figure
 
 
@@ -263,8 +262,8 @@ def signs_figure(score: RunScore) -> Any:
     axes.set_xlabel('metres to the sign')
     axes.grid(False, axis='y')
     handles = [axes.barh(0, 0, color=colour) for colour in ('#c9cfd6', COLOURS[5], COLOURS[2])]
-    figure.legend(handles, ('visible', 'detected', 'confirmed'), loc='outside upper left',
-                  ncols=3, fontsize=9, frameon=False)
+    axes.legend(handles, ('visible', 'detected', 'confirmed'), ncol=3, fontsize=9, frameon=False,
+                **ABOVE)
     return figure
 
 

@@ -164,6 +164,8 @@ def _show_as_written(figure: Any) -> None:
     from matplotlib.text import Text
     from matplotlib.ticker import LogFormatter
 
+    if not hasattr(Text, 'set_parse_math'):
+        return  # Matplotlib 3.5, Humble's, takes what stands between dollar signs for a formula
     powers = {label for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)
               if isinstance(axis.get_major_formatter(), LogFormatter)
               for label in axis.get_ticklabels(which='both')}

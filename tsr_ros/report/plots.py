@@ -10,6 +10,10 @@ from typing import Any
 COLOURS = ('#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9', '#7f7f7f',
            '#b8a800', '#000000')
 
+# where a legend of axes stands outside of them; `loc='outside …'` wants Matplotlib 3.7
+BESIDE = {'loc': 'upper left', 'bbox_to_anchor': (1.01, 1), 'borderaxespad': 0}
+ABOVE = {'loc': 'lower left', 'bbox_to_anchor': (0, 1.02), 'borderaxespad': 0}
+
 
 def new_figure(width: float = 9.0, height: float = 4.0, **options: Any) -> tuple[Any, Any]:
     """Return a Matplotlib figure, inches wide and high, and its axes; `options` as `subplots`."""
@@ -25,14 +29,14 @@ def new_figure(width: float = 9.0, height: float = 4.0, **options: Any) -> tuple
         return pyplot.subplots(figsize=(width, height), layout='constrained', **options)
 
 
-def add_legend(place: Any, axes: Any, **options: Any) -> None:
+def add_legend(axes: Any, **options: Any) -> None:
     """
-    Name the lines of `axes` in a legend of `place`, the figure or the axes.
+    Name the lines of `axes` in their legend.
 
     By itself Matplotlib leaves out those whose name begins with an underscore; older ones do so
     whoever names them, so the names are put in afterwards.
     """
     lines = axes.get_lines()
-    legend = place.legend(lines, ['name'] * len(lines), **options)
+    legend = axes.legend(lines, ['name'] * len(lines), **options)
     for text, line in zip(legend.get_texts(), lines):
         text.set_text(line.get_label())

@@ -76,5 +76,5 @@ def draw_curves(runs: dict[str, tuple[TrainingConfig | None, list[Record]]]) -> 
             axis.plot(*zip(*points) if points else ((), ()), label=run, marker=marker)
         axis.set_title('validation mAP@0.5' if name == 'map50' else name.replace('_', ' '))
         axis.set_xlabel('epoch')
-    add_legend(axes.flat[0], axes.flat[0])
+    add_legend(axes.flat[0])
     return figure
