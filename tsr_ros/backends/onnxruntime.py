@@ -41,7 +41,8 @@ class OnnxRuntimeBackend(Backend):
     _not_started = ''  # the provider that was wanted, where another runs
 
     def __init__(self, model_file, device='auto', precision='auto', threads=0, batch=1):
-        if precision == 'auto' and model_file.precision == 'fp32' and device[:8] == 'tensorrt':
+        on_tensorrt = device.partition(':')[0] == 'tensorrt'
+        if precision == 'auto' and model_file.precision == 'fp32' and on_tensorrt:
             precision = 'fp16'  # fp32 would be TF32 there, see _check_precision
         super().__init__(model_file, device, precision, threads, batch)
 

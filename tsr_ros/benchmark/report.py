@@ -170,7 +170,7 @@ def _accuracy_section(page: Page, result: Mapping[str, Any]) -> None:
     _logarithmic(axes)
     axes.set_xlabel('ms from image to boxes, median (logarithmic)')
     axes.set_ylabel('mAP@0.5, points')
-    axes.legend(frameon=False, **BESIDE)
+    axes.legend(**BESIDE)
     page.plot(figure, 'The best are at the top left. mAP@0.5 as the manifest of the models has '
                       'it, measured by `tsr export --evaluate` through the same backend. What '
                       'nobody has measured, such as bf16 made of the fp32 file, is not shown.')
@@ -232,7 +232,7 @@ def _study_bars(result: Mapping[str, Any], model: str, machines: Sequence[str]) 
     axes.set_ylabel('ms')
     axes.set_xticks(range(len(BACKENDS)), BACKENDS)
     axes.grid(axis='x', visible=False)
-    axes.legend(ncol=len(bars), frameon=False, **ABOVE)
+    axes.legend(ncol=len(bars), **ABOVE)
     return figure
 
 

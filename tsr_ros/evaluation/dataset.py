@@ -188,8 +188,7 @@ def read_dataset(folder: Path, split: str | None, num_classes: int) -> list[Labe
     everything = np.ones(num_classes, bool)
     dataset = []
     for path in paths:
-        label_file = label_path(folder, path)
-        class_id, boxes = read_labels(label_file, num_classes)
+        class_id, boxes = read_labels(label_path(folder, path), num_classes)
         row = known.get(path.stem, {})
         dataset.append(LabelledImage(
             path, class_id, boxes, labelled.get(path.stem, everything),

@@ -29,7 +29,7 @@ def precision_recall(evaluation: Evaluation) -> Any:
     if present:
         axes.plot(RECALLS, scores.precision_at_recall[present].mean(axis=0),
                   **{**MEAN, 'label': f'mean {scores.overall.ap50:.3f}'})
-        add_legend(axes, title='AP@0.5', frameon=False, **BESIDE)
+        add_legend(axes, title='AP@0.5', **BESIDE)
     axes.set(xlabel='recall: share of the signs that are found',
              ylabel='precision: share of the alarms that are right',
              xlim=(0, 1.01), ylim=(0, 1.02))
@@ -47,7 +47,7 @@ def f1_over_threshold(evaluation: Evaluation) -> Any:
         axes.plot(thresholds, f1, color=_colour(c), label=scores.classes[c].label)
     if curves:
         axes.plot(thresholds, np.mean(list(curves.values()), axis=0), **MEAN)
-        add_legend(axes, frameon=False, **BESIDE)
+        add_legend(axes, **BESIDE)
     if not np.isnan(scores.threshold):
         axes.axvline(scores.threshold, color='#57606a', linestyle=':')
         axes.annotate(f' {scores.threshold:.3f}', (scores.threshold, 1.0), va='top')
@@ -94,7 +94,7 @@ def by_size(evaluation: Evaluation) -> Any:
     axes.grid(False, axis='x')
     axes.set_xticks(place, evaluation.labels)
     axes.set(ylabel='AP@0.5', ylim=(0, 1.04))
-    axes.legend(frameon=False, **BESIDE)
+    axes.legend(**BESIDE)
     return figure
 
 

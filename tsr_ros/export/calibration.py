@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES, read_image, read_table
+from tsr_ros.evaluation.dataset import IMAGE_SUFFIXES, read_image, read_label_lines, read_table
 from tsr_ros.vision.letterbox import letterbox
 
 
@@ -53,8 +53,7 @@ def _highest_class(path: Path) -> int:
     labels = Path(f'{before}/labels/{inside}').with_suffix('.txt')
     if not labels.is_file():
         return -1
-    lines = labels.read_text(encoding='utf-8').splitlines()
-    return max((int(line.split()[0]) for line in lines if line.strip()), default=-1)
+    return max((int(line.split()[0]) for _, line in read_label_lines(labels)), default=-1)
 
 
 def _brightness(path: Path) -> float:

@@ -234,7 +234,7 @@ def latency_figure(run: Run) -> Any:
     axes.set_xlim(0, max(run.duration_s, 1e-3))
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        axes.legend(handles, labels, ncol=4, fontsize=9, frameon=False, **ABOVE)
+        axes.legend(handles, labels, ncol=4, fontsize=9, **ABOVE)
     return figure
 
 
@@ -262,8 +262,7 @@ def signs_figure(score: RunScore) -> Any:
     axes.set_xlabel('metres to the sign')
     axes.grid(False, axis='y')
     handles = [axes.barh(0, 0, color=colour) for colour in ('#c9cfd6', COLOURS[5], COLOURS[2])]
-    axes.legend(handles, ('visible', 'detected', 'confirmed'), ncol=3, fontsize=9, frameon=False,
-                **ABOVE)
+    axes.legend(handles, ('visible', 'detected', 'confirmed'), ncol=3, fontsize=9, **ABOVE)
     return figure
 
 

@@ -11,8 +11,9 @@ COLOURS = ('#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9', '#7
            '#b8a800', '#000000')
 
 # where a legend of axes stands outside of them; `loc='outside …'` wants Matplotlib 3.7
-BESIDE = {'loc': 'upper left', 'bbox_to_anchor': (1.01, 1), 'borderaxespad': 0}
-ABOVE = {'loc': 'lower left', 'bbox_to_anchor': (0, 1.02), 'borderaxespad': 0}
+_OUTSIDE = {'borderaxespad': 0, 'frameon': False}
+BESIDE = {'loc': 'upper left', 'bbox_to_anchor': (1.01, 1), **_OUTSIDE}
+ABOVE = {'loc': 'lower left', 'bbox_to_anchor': (0, 1.02), **_OUTSIDE}
 
 
 def new_figure(width: float = 9.0, height: float = 4.0, **options: Any) -> tuple[Any, Any]:
